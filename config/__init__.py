@@ -1,0 +1,1 @@
+"""The configuration: settings, typed and documented where they are declared."""

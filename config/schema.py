@@ -1,0 +1,53 @@
+"""Every setting, with its type, its default and what it means.
+
+Durations are in seconds and rates in events a second here; people write them as `config.units`
+reads them. Settings are frozen: they are made once, at the edge, and handed on as values.
+"""
+
+from typing import Literal
+
+import msgspec
+
+SeverityName = Literal["debug", "info", "notice", "warning", "error", "critical"]
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which lines make a health: those of a severity or worse, and those that match a pattern."""
+
+    severity: SeverityName | None = None
+    patterns: tuple[str, ...] = ()
+
+
+class AppSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A named group of log files with one health."""
+
+    name: str
+    logs: tuple[str, ...]  # paths and globs
+    red: Rule = Rule(severity="critical")  # what a failure is
+    orange: Rule = Rule(severity="error")
+    failures: str | None = None  # a CSV of incidents that replaces the failures found in lines
+    merge: float = 600.0  # s; reds closer together than this are one failure
+    horizon: float = 600.0  # s; of health and alarms
+    more_horizons: tuple[float, ...] = (60.0, 3600.0)  # s; probabilities for these too
+    alarm_budget: float = 1 / 86400  # false red alarms a second that the user will put up with
+    tick: float = 10.0  # s
+
+    @property
+    def horizons(self) -> tuple[float, ...]:
+        """All horizons in seconds, the alarm's first, none twice."""
+        return tuple(dict.fromkeys((self.horizon, *self.more_horizons)))
+
+
+class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where metrics and the status are served."""
+
+    listen: str = "127.0.0.1:7663"  # 7663 spells RNND on a telephone
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that a configuration file says."""
+
+    apps: tuple[AppSettings, ...]
+    http: HttpSettings = HttpSettings()
+    state: str = "/var/lib/rnnd"  # directory of one state file an app
+    checkpoint_every: float = 60.0  # s between two savings of the state
