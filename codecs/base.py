@@ -37,28 +37,35 @@ class Codec(Protocol[Item]):
     @property
     def input_size(self) -> int:
         """The size of every vector that `encode` gives: what the network reads."""
+        ...
 
     @property
     def output_size(self) -> int:
         """The size of every vector that `decode` takes: what the network answers."""
+        ...
 
     def encode(self, stream: Iterable[Item]) -> Iterator[Vector]:
         """Give the vectors of *stream*, each of shape (input_size,), as soon as they are known."""
+        ...
 
     def decode(self, vectors: Iterable[Vector]) -> Iterator[Item]:
         """Give the item that each chosen vector, of shape (output_size,), stands for."""
+        ...
 
     def apply_dist(self, probabilities: Vector, rng: np.random.Generator | None) -> Vector:
         """Return the vector chosen from *probabilities*, of shape (output_size,), for `decode`.
 
         With *rng* the choice is drawn ("soft"); without, it is the most probable one ("hard").
         """
+        ...
 
     def state(self) -> State:
         """Return what must be saved for `encode` to continue identically elsewhere."""
+        ...
 
     def restore(self, state: State) -> None:
         """Take over what another codec's `state` gave."""
+        ...
 
 
 def codec_names() -> list[str]:
