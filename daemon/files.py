@@ -19,7 +19,7 @@ UNFINISHED = ".tmp"  # the suffix of what `write_atomically` has not finished
 PACKED: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
     ".gz": lambda raw: cast(IO[bytes], gzip.GzipFile(fileobj=raw)),
     ".bz2": lambda raw: cast(IO[bytes], bz2.BZ2File(raw)),
-    ".xz": lambda raw: cast(IO[bytes], lzma.LZMAFile(raw)),
+    ".xz": lambda raw: cast(IO[bytes], lzma.LZMAFile(raw)),  # noqa: SIM115  LogStream closes it
 }
 
 
