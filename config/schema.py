@@ -4,11 +4,17 @@ Durations are in seconds and rates in events a second here; people write them as
 reads them. Settings are frozen: they are made once, at the edge, and handed on as values.
 """
 
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
 SeverityName = Literal["debug", "info", "notice", "warning", "error", "critical"]
+
+Duration: TypeAlias = Annotated[float, "duration"]
+"""Seconds; written `10s`, `5m`, `1h30m`, `7d`."""
+
+Rate: TypeAlias = Annotated[float, "rate"]
+"""Events a second; written `1/day`, `5/week`."""
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,11 +32,11 @@ class AppSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     red: Rule = Rule(severity="critical")  # what a failure is
     orange: Rule = Rule(severity="error")
     failures: str | None = None  # a CSV of incidents that replaces the failures found in lines
-    merge: float = 600.0  # s; reds closer together than this are one failure
-    horizon: float = 600.0  # s; of health and alarms
-    more_horizons: tuple[float, ...] = (60.0, 3600.0)  # s; probabilities for these too
-    alarm_budget: float = 1 / 86400  # false red alarms a second that the user will put up with
-    tick: float = 10.0  # s
+    merge: Duration = 600.0  # reds closer together than this are one failure
+    horizon: Duration = 600.0  # of health and alarms
+    more_horizons: tuple[Duration, ...] = (60.0, 3600.0)  # probabilities for these too
+    alarm_budget: Rate = 1 / 86400  # false red alarms that the user will put up with
+    tick: Duration = 10.0  # the stretch of time that the network takes as one
 
     @property
     def horizons(self) -> tuple[float, ...]:
@@ -50,4 +56,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     apps: tuple[AppSettings, ...]
     http: HttpSettings = HttpSettings()
     state: str = "/var/lib/rnnd"  # directory of one state file an app
-    checkpoint_every: float = 60.0  # s between two savings of the state
+    checkpoint_every: Duration = 60.0  # between two savings of the state
