@@ -38,7 +38,7 @@ def pack(kind: str, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any])
     >>> unpack("sum", data)
     ({'total': array([0, 1, 2])}, {'unit': 's'})
     """
-    header = {"format": FORMAT, "kind": kind, "meta": meta}
+    header = {"format": FORMAT, "kind": kind, "arrays": sorted(arrays), "meta": meta}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(_member(META), json.dumps(header))
@@ -59,11 +59,7 @@ def unpack(kind: str, data: bytes) -> tuple[Arrays, dict[str, Any]]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             header = _read_header(archive)
             _check(kind, header)
-            arrays = {
-                name.removesuffix(".npy"): _read_array(archive, name)
-                for name in archive.namelist()
-                if name != META
-            }
+            arrays = {name: _read_array(archive, name) for name in header["arrays"]}
     except _TORN as error:
         raise CheckpointError(f"not a whole checkpoint ({error})") from error
     return arrays, header["meta"]
@@ -111,9 +107,8 @@ def _check(kind: str, header: Mapping[str, Any]) -> None:
 
 
 def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
-    array: NDArray[Any] = np.lib.format.read_array(
-        io.BytesIO(archive.read(name)), allow_pickle=False
-    )
+    data = io.BytesIO(archive.read(f"{name}.npy"))
+    array: NDArray[Any] = np.lib.format.read_array(data, allow_pickle=False)
     return array
 
 

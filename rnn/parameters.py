@@ -7,7 +7,7 @@ cost a dozen.
 
 from collections.abc import Mapping
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -20,6 +20,11 @@ Indices: TypeAlias = NDArray[np.integer[Any]]
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 """The shape of each parameter, by name."""
+
+
+def is_indices(x: Array | Indices) -> TypeGuard[Indices]:
+    """Tell whether *x* holds symbols' numbers and not vectors."""
+    return x.dtype.kind in "iu"
 
 
 class Parameters(dict[str, Array]):

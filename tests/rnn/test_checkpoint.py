@@ -86,6 +86,8 @@ def test_foreign_bytes_are_refused(data: bytes) -> None:
         ({"meta": {}, "kind": "model", "format": 0}, "format 0 is no number"),
         ({"meta": {}, "kind": "model", "format": 99}, "format 99 is newer than 1"),
         ({"meta": {}, "kind": "state", "format": 1}, "kind 'state', expected 'model'"),
+        ({"meta": {}, "kind": "model", "format": 1}, "not a whole checkpoint .*arrays"),
+        ({"meta": {}, "kind": "model", "format": 1, "arrays": ["w"]}, "no item named 'w.npy'"),
     ],
 )
 def test_a_checkpoint_of_another_kind_or_format_is_refused(header: Any, message: str) -> None:

@@ -1,0 +1,181 @@
+"""Optimisers: how a gradient changes the weights, which are one vector, in place."""
+
+from collections.abc import Mapping
+from math import cos, pi, sqrt
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from rnnd.rnn.parameters import Array
+
+BLOCK = 1 << 14
+"""Elements updated at a time: all that one block needs stays in the processor's cache."""
+
+
+class Optimiser(Protocol):
+    """Moves weights against their gradient and remembers what it needs for the next time."""
+
+    def update(self, weights: Array, gradient: Array, rate: float) -> None:
+        """Change *weights*, (N,), by a step of the learning *rate* against *gradient*, (N,)."""
+
+    def state(self) -> dict[str, Any]:
+        """Return the memory: arrays and numbers."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over the memory that `state` gave."""
+
+
+class AdaGrad:
+    """Divides a step by the root of all squared gradients so far: Duchi, Hazan & Singer, 2011."""
+
+    def __init__(self, size: int, dtype: DTypeLike = np.float32, epsilon: float = 1e-8) -> None:
+        self.squares: Array = np.zeros(size, dtype)
+        self.epsilon = epsilon
+
+    def update(self, weights: Array, gradient: Array, rate: float) -> None:
+        """Change *weights* by a step of the learning *rate* against *gradient*."""
+        for start in range(0, len(weights), BLOCK):
+            w, g, s = (a[start : start + BLOCK] for a in (weights, gradient, self.squares))
+            work = g * g
+            s += work
+            np.sqrt(s, out=work)
+            work += self.epsilon
+            np.divide(g, work, out=work)
+            work *= rate
+            w -= work
+
+    def state(self) -> dict[str, Any]:
+        """Return the memory."""
+        return {"squares": self.squares}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over the memory that `state` gave."""
+        self.squares[...] = state["squares"]
+
+
+class Adam:
+    """Adam (Kingma & Ba 2015); with *decay*, AdamW (Loshchilov & Hutter 2019).
+
+    *decay* is the share of a weight that is lost, times the learning rate, at each step; it falls
+    only on those weights that *decayed*, of shape (N,), marks: by custom the matrices.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        dtype: DTypeLike = np.float32,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+        decay: float = 0.0,
+        decayed: NDArray[np.bool_] | None = None,
+    ) -> None:
+        self.mean: Array = np.zeros(size, dtype)
+        self.square: Array = np.zeros(size, dtype)
+        self.steps = 0
+        self.betas = betas
+        self.epsilon = epsilon
+        self.decay = decay
+        self.decayed: Array | None = None if decayed is None else decayed.astype(dtype)
+
+    def update(self, weights: Array, gradient: Array, rate: float) -> None:
+        """Change *weights* by a step of the learning *rate* against *gradient*."""
+        self.steps += 1
+        beta1, beta2 = self.betas
+        # The bias corrections of the paper, moved from the two moments to the step and to epsilon.
+        root = sqrt(1 - beta2**self.steps)
+        size, epsilon = rate * root / (1 - beta1**self.steps), self.epsilon * root
+        for start in range(0, len(weights), BLOCK):
+            block = slice(start, start + BLOCK)
+            w, g, m, v = weights[block], gradient[block], self.mean[block], self.square[block]
+            if self.decay:
+                w -= w * (
+                    rate * self.decay
+                    if self.decayed is None
+                    else self.decayed[block] * (rate * self.decay)
+                )
+            work = g * (1 - beta1)
+            m *= beta1
+            m += work
+            np.multiply(g, g, out=work)
+            work *= 1 - beta2
+            v *= beta2
+            v += work
+            np.sqrt(v, out=work)
+            work += epsilon
+            np.divide(m, work, out=work)
+            work *= size
+            w -= work
+
+    def state(self) -> dict[str, Any]:
+        """Return the memory."""
+        return {"mean": self.mean, "square": self.square, "steps": self.steps}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over the memory that `state` gave."""
+        self.mean[...] = state["mean"]
+        self.square[...] = state["square"]
+        self.steps = int(state["steps"])
+
+
+class Average:
+    """A running mean of the weights, which predicts better than the weights of any one moment.
+
+    Polyak & Juditsky, "Acceleration of stochastic approximation by averaging", 1992; here with an
+    exponential window of *span* steps, shorter at the start, when there is less to average.
+    """
+
+    def __init__(self, weights: Array, span: float) -> None:
+        self.mean: Array = weights.copy()
+        self.span = span
+        self.steps = 0
+
+    def update(self, weights: Array) -> None:
+        """Let the mean move towards *weights*."""
+        self.steps += 1
+        share = 1 / min(self.span, 1 + self.steps / 10)
+        for start in range(0, len(weights), BLOCK):
+            mean = self.mean[start : start + BLOCK]
+            work = weights[start : start + BLOCK] - mean
+            work *= share
+            mean += work
+
+    def state(self) -> dict[str, Any]:
+        """Return the memory."""
+        return {"mean": self.mean, "steps": self.steps}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over the memory that `state` gave."""
+        self.mean[...] = state["mean"]
+        self.steps = int(state["steps"])
+
+
+def clip_by_norm(gradient: Array, limit: float) -> float:
+    """Scale *gradient* down, in place, to the norm *limit*, and return the norm that it had.
+
+    Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural networks", 2013. A
+    gradient that is not finite is left alone.
+
+    >>> gradient = np.array([3.0, 4.0])
+    >>> clip_by_norm(gradient, 1.0), gradient
+    (5.0, array([0.6, 0.8]))
+    """
+    norm = sqrt(float(np.dot(gradient, gradient)))
+    if limit < norm < float("inf"):
+        gradient *= limit / norm
+    return norm
+
+
+def warmup_cosine(progress: float, warmup: float, floor: float) -> float:
+    """Return the factor of the learning rate after the share *progress* of the training.
+
+    It rises to 1 during the share *warmup* and then falls along half a cosine to *floor*
+    (Loshchilov & Hutter, "SGDR", 2017).
+
+    >>> [round(warmup_cosine(p, 0.1, 0.1), 2) for p in (0, 0.05, 0.1, 0.55, 1)]
+    [0.0, 0.5, 1.0, 0.55, 0.1]
+    """
+    if progress < warmup:
+        return progress / warmup
+    done = min(1.0, (progress - warmup) / (1 - warmup))
+    return floor + (1 - floor) * 0.5 * (1 + cos(pi * done))
