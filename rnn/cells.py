@@ -7,17 +7,19 @@ the symbols' indices: then rows of the input weights are gathered, and nothing i
 `forward` runs over a window of T times and a batch of B streams and leaves a trace; `backward`
 follows the trace back and stops at the start of the window (truncated back-propagation through
 time: Williams & Peng, "An efficient gradient-based algorithm for on-line training of recurrent
-network trajectories", 1990). Three ideas make both fast on a processor core:
+network trajectories", 1990). What makes them fast on a processor core:
 
-- what needs no state is done for all times at once: the input's part of the gates before the loop,
-  the derivatives of all gates after it, the gradients of all weights after the way back;
-- all gates of a step come from one product;
+- what needs no state is done for many times at once: the input's part of the gates before the loop,
+  the derivatives of the gates a few times ahead of the way back, the gradients of all weights in
+  one product after it;
+- each gate is a block of contiguous memory, and all gates of a step come from one call;
 - a trace's arrays are made once and used for every window of its size.
 
 Shapes: T times, B streams, I inputs, H hidden units, G gates of H units each.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
@@ -25,6 +27,9 @@ from numpy.typing import DTypeLike
 
 from rnnd.rnn.linear import sum_rows
 from rnnd.rnn.parameters import Array, Indices, Parameters, glorot, is_indices, orthogonal
+
+AHEAD = 1 << 14
+"""Numbers of one gate whose derivatives are taken at a time: few enough to stay in the cache."""
 
 
 class Trace:
@@ -36,21 +41,15 @@ class Trace:
 
     def __init__(self, cell: "Cell", times: int, batch: int, dtype: DTypeLike) -> None:
         hidden = cell.hidden_size
-
-        def array(*blocks: int) -> Array:
-            return np.empty((times, batch, *blocks), dtype)
-
+        self.ahead = max(1, min(times, AHEAD // (batch * hidden)))
         self.x: Array | Indices = np.empty(0, np.intp)
         self.h: Array = np.zeros((times + 1, batch, hidden), dtype)
-        self.c: Array = np.zeros(
-            (times + 1, batch, hidden if cell.state_size > hidden else 0), dtype
-        )
+        self.c: Array = np.zeros_like(self.h)  # LSTM: the cells' states
+        self.inner: Array = np.empty((times, batch, hidden), dtype)  # GRU: m; LSTM: tanh(c)
         self.state: Array = np.zeros((batch, cell.state_size), dtype)
-        self.gates = array(cell.gates * hidden)  # before the loop the input's part of them
-        self.recurrent = array(cell.gates * hidden)  # GRU: the hidden state's part of the gates
-        self.extra = array(hidden)  # LSTM: tanh(c)
-        self.factors = array(cell.factors * hidden)
-        self.d = array(cell.factors * hidden)  # the gradients before each gate's non-linearity
+        self.gates: Array = np.empty((cell.gates, times, batch, hidden), dtype)
+        self.factors: Array = np.empty((cell.factors, self.ahead, batch, hidden), dtype)
+        self.d: Array = np.empty((times, batch, cell.derivatives, hidden), dtype)
 
     @property
     def outputs(self) -> Array:
@@ -59,12 +58,19 @@ class Trace:
 
 
 class Cell(ABC):
-    """A recurrent layer; its parameters are *name*.w_x, *name*.w_h and *name*.b."""
+    """A recurrent layer; its parameters are *name*.w_x, *name*.w_h and *name*.b.
+
+    Their shapes are (G, I, H), (G, H, H) and (G, H).
+    """
 
     gates: ClassVar[int]
-    """The hidden units of a step times this are the columns of w_x and w_h."""
+    """G, the blocks of the weights."""
+    derivatives: ClassVar[int]
+    """Gradients before a non-linearity: the first G belong to w_h, the last G to w_x."""
     factors: ClassVar[int]
-    """Blocks of derivatives kept for the way back."""
+    """What gradients are multiplied with on the way back: the derivatives come first."""
+    signs: ClassVar[tuple[int, ...]]
+    """-1 for a gate that is computed as 1 / (1 + exp(-a)): its weights are negated beforehand."""
     states: ClassVar[int] = 1
     """Blocks of H numbers in the state, of which the first is the hidden state."""
 
@@ -73,18 +79,17 @@ class Cell(ABC):
         self.hidden_size = hidden_size
         self.state_size = self.states * hidden_size
         self.w_x, self.w_h, self.b = f"{name}.w_x", f"{name}.w_h", f"{name}.b"
-        columns = self.gates * hidden_size
         self.shapes: dict[str, tuple[int, ...]] = {
-            self.w_x: (input_size, columns),
-            self.w_h: (hidden_size, columns),
-            self.b: (columns,),
+            self.w_x: (self.gates, input_size, hidden_size),
+            self.w_h: (self.gates, hidden_size, hidden_size),
+            self.b: (self.gates, hidden_size),
         }
 
     def initialise(self, p: Parameters, rng: np.random.Generator) -> None:
         """Draw the weights anew: Glorot's for the input, a rotation for each gate's own loop."""
         hidden = self.hidden_size
-        p[self.w_x] = np.hstack([glorot(rng, self.input_size, hidden) for _ in range(self.gates)])
-        p[self.w_h] = np.hstack([orthogonal(rng, hidden) for _ in range(self.gates)])
+        p[self.w_x] = [glorot(rng, self.input_size, hidden) for _ in range(self.gates)]
+        p[self.w_h] = [orthogonal(rng, hidden) for _ in range(self.gates)]
         p[self.b] = 0
 
     def trace(self, times: int, batch: int, dtype: DTypeLike = np.float32) -> Trace:
@@ -111,24 +116,26 @@ class Cell(ABC):
 
         What *gradients* held under these names before is overwritten.
         """
-        self._derive(trace)
         self._backward(p, trace, dh)
-        hidden, columns = self.hidden_size, self.gates * self.hidden_size
-        d = trace.d.reshape(-1, self.factors * hidden)
-        rows = trace.h[:-1].reshape(-1, hidden)
-        np.matmul(rows.T, d[:, :columns], out=gradients[self.w_h])
-        d = d[:, -columns:]
+        hidden, gates = self.hidden_size, self.gates
+        d = trace.d.reshape(-1, self.derivatives, hidden)
+        blocks = d.transpose(1, 0, 2)
+        np.matmul(trace.h[:-1].reshape(-1, hidden).T, blocks[:gates], out=gradients[self.w_h])
         if is_indices(trace.x):
-            sum_rows(trace.x.ravel(), d, gradients[self.w_x])
-            np.sum(gradients[self.w_x], axis=0, out=gradients[self.b])
+            rows = d.reshape(len(d), -1)[:, -gates * hidden :]
+            sums = sum_rows(trace.x.ravel(), rows, self.input_size)
+            gradients[self.w_x] = sums.reshape(-1, gates, hidden).transpose(1, 0, 2)
+            gradients[self.b] = sums.sum(axis=0).reshape(gates, hidden)
         else:
-            np.matmul(trace.x.reshape(len(d), -1).T, d, out=gradients[self.w_x])
-            np.matmul(np.ones(len(d), d.dtype), d, out=gradients[self.b])
+            vectors = trace.x.reshape(len(d), -1)
+            np.matmul(vectors.T, blocks[-gates:], out=gradients[self.w_x])
+            np.matmul(np.ones(len(d), d.dtype), blocks[-gates:], out=gradients[self.b])
 
     def input_gradient(self, p: Parameters, trace: Trace) -> Array:
         """Return the gradient of the input vectors, (T, B, I), after `backward`."""
-        d = trace.d[..., -self.gates * self.hidden_size :]
-        dx: Array = np.matmul(d, p[self.w_x].T)
+        columns = self.gates * self.hidden_size
+        d = trace.d.reshape(*trace.d.shape[:2], -1)[..., -columns:]
+        dx: Array = np.matmul(d, _upended(p[self.w_x]))
         return dx
 
     def step(self, p: Parameters, x: Array | int, state: Array) -> Array:
@@ -137,28 +144,31 @@ class Cell(ABC):
         The first H numbers of the state are the hidden state.
         """
         w_x = p[self.w_x]
-        a = w_x[x] + p[self.b] if isinstance(x, int) else np.matmul(x, w_x) + p[self.b]
+        a = w_x[:, x] + p[self.b] if isinstance(x, int) else np.matmul(x, w_x) + p[self.b]
         with np.errstate(over="ignore"):
             return self._step(p, a, state)
 
     def _project(self, p: Parameters, x: Array | Indices, out: Array) -> None:
-        """Write the input's part of all gates at all times: x w_x + b."""
-        w_x, b = p[self.w_x], p[self.b]
+        """Write the input's part of all gates at all times, x w_x + b, with the gates' signs."""
+        signs = np.array(self.signs, p.vector.dtype)[:, None]
+        b = p[self.b] * signs
+        w_x = p[self.w_x] * signs[:, None]
         if is_indices(x):
             if x.size and not 0 <= x.min() <= x.max() < self.input_size:
                 raise IndexError(f"symbol {x.max()} where 0 to {self.input_size - 1} was expected")
-            np.take(w_x + b, x, axis=0, out=out, mode="clip")
+            np.take(w_x + b[:, None], x.astype(np.intp), axis=1, out=out, mode="clip")
         else:
-            np.matmul(x, w_x, out=out)
-            out += b
+            rows = x.reshape(-1, self.input_size)
+            np.matmul(rows, w_x, out=out.reshape(self.gates, len(rows), -1))
+            out += b[:, None, None]
+
+    def _loop(self, p: Parameters) -> Array:
+        """Return w_h with the gates' signs."""
+        return p[self.w_h] * np.array(self.signs, p.vector.dtype)[:, None, None]
 
     @abstractmethod
     def _forward(self, p: Parameters, state: Array, trace: Trace) -> None:
         """Fill h, c, state and gates of *trace*, whose gates hold the input's part of them."""
-
-    @abstractmethod
-    def _derive(self, trace: Trace) -> None:
-        """Write into *trace*.factors what the gradients are multiplied with, for all times."""
 
     @abstractmethod
     def _backward(self, p: Parameters, trace: Trace, dh: Array) -> None:
@@ -169,66 +179,81 @@ class Cell(ABC):
         """Return the next state, given the input's part of the gates, which may be overwritten."""
 
 
-def sigmoid(a: Array, out: Array) -> Array:
-    """Write 1 / (1 + exp(-a)) into *out*: faster than the way through tanh."""
-    np.negative(a, out=out)
-    np.exp(out, out=out)
-    out += 1
-    return np.reciprocal(out, out=out)
+def _upended(w: Array) -> Array:
+    """Return *w*, of shape (G, I, H), as the (G H, I) matrix that gradients go back through."""
+    return w.transpose(0, 2, 1).reshape(-1, w.shape[1])
+
+
+def _from_behind(trace: Trace) -> Iterator[slice]:
+    """Give the stretches of the window, last first, whose derivatives are taken together."""
+    for stop in range(len(trace.d), 0, -trace.ahead):
+        yield slice(max(0, stop - trace.ahead), stop)
+
+
+def _sigmoid_of_negated(a: Array) -> None:
+    """Turn -a into 1 / (1 + exp(-a)): faster than the way through tanh."""
+    np.exp(a, out=a)
+    a += 1
+    np.reciprocal(a, out=a)
 
 
 class Vanilla(Cell):
     """h = tanh(x w_x + h w_h + b): Elman, "Finding structure in time", 1990."""
 
     gates = 1
+    derivatives = 1
     factors = 1
+    signs = (1,)
 
     def _forward(self, p: Parameters, state: Array, trace: Trace) -> None:
-        w_h = p[self.w_h]
+        w_h = p[self.w_h][0]
         h = trace.h
         h[0] = state
-        for t, a in enumerate(trace.gates):
-            np.matmul(h[t], w_h, out=h[t + 1])
-            h[t + 1] += a
-            np.tanh(h[t + 1], out=h[t + 1])
+        for t, a in enumerate(trace.gates[0]):
+            after = h[t + 1]
+            np.matmul(h[t], w_h, out=after)
+            after += a
+            np.tanh(after, out=after)
         trace.state[...] = h[-1]
 
-    def _derive(self, trace: Trace) -> None:
-        h = trace.outputs
-        np.multiply(h, h, out=trace.factors)
-        np.subtract(1, trace.factors, out=trace.factors)  # tanh' = 1 - tanh²
-
     def _backward(self, p: Parameters, trace: Trace, dh: Array) -> None:
-        w_h = p[self.w_h].T
-        d, factors = trace.d, trace.factors
-        np.multiply(dh[-1], factors[-1], out=d[-1])
-        for t in range(len(d) - 2, -1, -1):
-            np.matmul(d[t + 1], w_h, out=d[t])
-            d[t] += dh[t]
-            d[t] *= factors[t]
+        w_h = p[self.w_h][0].T
+        d = trace.d[:, :, 0]
+        back = np.zeros_like(dh[0])  # from the step after, and so the whole gradient of h
+        for times in _from_behind(trace):
+            h = trace.outputs[times]
+            f = trace.factors[0, : len(h)]
+            np.multiply(h, h, out=f)
+            np.subtract(1, f, out=f)  # tanh' = 1 - tanh²
+            for t in range(times.stop - 1, times.start - 1, -1):
+                back += dh[t]
+                np.multiply(back, f[t - times.start], out=d[t])
+                np.matmul(d[t], w_h, out=back)
 
     def _step(self, p: Parameters, a: Array, state: Array) -> Array:
-        a += np.matmul(state, p[self.w_h])
-        return np.tanh(a, out=a)
+        h: Array = a[0]
+        h += np.matmul(state, p[self.w_h][0])
+        return np.tanh(h, out=h)
 
 
 class GRU(Cell):
     """The gated recurrent unit: Cho et al., "Learning phrase representations using RNN…", 2014.
 
-    In the form that needs one product a step (the one of cuDNN and PyTorch), gates r, z, n:
+    In the form that needs one product a step (the one of cuDNN and PyTorch):
 
         r = σ(x w_xr + b_r + h w_hr)        reset
         z = σ(x w_xz + b_z + h w_hz)        update
-        n = tanh(x w_xn + b_n + r m),  m = h w_hn + b_m
+        n = tanh(x w_xn + b_n + r m)        candidate, with m = h w_hm + b_m
         h = (1 - z) n + z h
 
-    The columns of w_x and b are r, z, n; those of w_h are n, r, z. So the gradients before the
-    non-linearities, laid out as m, r, z, n, serve both without a copy: the first three blocks are
-    those of w_h, the last three those of w_x.
+    The blocks of w_x and b are r, z, n; those of w_h are m, r, z. So the gradients m, r, z, n serve
+    both: the first three are those of w_h, the last three those of w_x.
     """
 
     gates = 3
+    derivatives = 4
     factors = 4
+    signs = (-1, -1, 1)
 
     def __init__(self, input_size: int, hidden_size: int, name: str) -> None:
         super().__init__(input_size, hidden_size, name)
@@ -241,78 +266,73 @@ class GRU(Cell):
         p[self.b_m] = 0
 
     def _forward(self, p: Parameters, state: Array, trace: Trace) -> None:
-        hidden = self.hidden_size
-        w_h, b_m = p[self.w_h], p[self.b_m]
-        h = trace.h
+        w_h, b_m = p[self.w_h] * np.array([1, -1, -1], state.dtype)[:, None, None], p[self.b_m]
+        h, gates = trace.h, trace.gates
         h[0] = state
-        for t, (a, u) in enumerate(zip(trace.gates, trace.recurrent, strict=True)):
-            np.matmul(h[t], w_h, out=u)
-            m, rz = u[:, :hidden], u[:, hidden:]
-            m += b_m
-            gates, n = a[:, : 2 * hidden], a[:, 2 * hidden :]
-            gates += rz
-            sigmoid(gates, out=gates)
-            r, z = gates[:, :hidden], gates[:, hidden:]
-            n += np.multiply(r, m, out=h[t + 1])
+        u = np.empty_like(gates[:, 0])
+        for t, m in enumerate(trace.inner):
+            before, after, rz, n = h[t], h[t + 1], gates[:2, t], gates[2, t]
+            np.matmul(before, w_h, out=u)
+            np.add(u[0], b_m, out=m)
+            rz += u[1:]
+            _sigmoid_of_negated(rz)
+            n += np.multiply(rz[0], m, out=after)
             np.tanh(n, out=n)
-            np.subtract(h[t], n, out=h[t + 1])
-            h[t + 1] *= z
-            h[t + 1] += n
+            np.subtract(before, n, out=after)
+            after *= rz[1]
+            after += n
         trace.state[...] = h[-1]
 
-    def _derive(self, trace: Trace) -> None:
-        hidden = self.hidden_size
-        r, z, n = (trace.gates[..., i * hidden : (i + 1) * hidden] for i in range(3))
-        f_m, f_r, f_z, f_n = (trace.factors[..., i * hidden : (i + 1) * hidden] for i in range(4))
-        m, one_less, product = (
-            trace.recurrent[..., i * hidden : (i + 1) * hidden] for i in range(3)
-        )
-        np.subtract(1, z, out=one_less)  # n's: (1 - z)(1 - n²)
-        np.multiply(n, n, out=product)
-        np.subtract(1, product, out=product)
-        np.multiply(one_less, product, out=f_n)
+    def _derive(self, trace: Trace, times: slice) -> Array:
+        """Return what the gradient of h is multiplied with to be that of m, r, z and n."""
+        r, z, n = trace.gates[:, times]
+        factors = trace.factors[:, : len(n)]
+        f_m, f_r, f_z, f_n = factors
+        np.subtract(1, z, out=f_r)
+        np.subtract(trace.h[:-1][times], n, out=f_z)
+        f_z *= z
+        f_z *= f_r  # (h - n) z (1 - z)
+        np.multiply(n, n, out=f_n)
+        np.subtract(1, f_n, out=f_n)
+        f_n *= f_r  # (1 - z) (1 - n²)
         np.multiply(f_n, r, out=f_m)
-        np.subtract(trace.h[:-1], n, out=product)  # z's: (h - n) z (1 - z)
-        product *= z
-        np.multiply(product, one_less, out=f_z)
-        np.subtract(1, r, out=one_less)  # r's: n's, times m r (1 - r)
-        np.multiply(f_m, one_less, out=f_r)
-        f_r *= m
+        np.subtract(1, r, out=f_r)
+        f_r *= f_m
+        f_r *= trace.inner[times]  # (1 - z) (1 - n²) m r (1 - r)
+        return factors
 
     def _backward(self, p: Parameters, trace: Trace, dh: Array) -> None:
-        hidden, batch = self.hidden_size, dh.shape[1]
-        w_h = p[self.w_h].T
-        z = trace.gates[..., hidden : 2 * hidden]
-        shape = (len(dh), batch, 4, hidden)
-        blocks, factors = trace.d.reshape(shape), trace.factors.reshape(shape)
+        w_h = _upended(p[self.w_h])
+        d = trace.d
+        flat = d.reshape(*d.shape[:2], -1)[:, :, : len(w_h)]
         back = np.zeros_like(dh[0])  # from the step after, and so the whole gradient of h
-        through = np.zeros_like(back)
-        for t in range(len(dh) - 1, -1, -1):
-            back += dh[t]
-            np.multiply(back[:, None], factors[t], out=blocks[t])
-            np.multiply(back, z[t], out=through)
-            np.matmul(trace.d[t, :, : 3 * hidden], w_h, out=back)
-            back += through
+        through = np.empty_like(back)
+        for times in _from_behind(trace):
+            factors = self._derive(trace, times)
+            for t in range(times.stop - 1, times.start - 1, -1):
+                back += dh[t]
+                np.multiply(back, factors[:, t - times.start], out=d[t].transpose(1, 0, 2))
+                np.multiply(back, trace.gates[1, t], out=through)
+                np.matmul(flat[t], w_h, out=back)
+                back += through
 
     def backward(self, p: Parameters, trace: Trace, dh: Array, gradients: Parameters) -> None:
         """Write the gradients of the weights, given *dh*, that of the outputs, (T, B, H)."""
         super().backward(p, trace, dh, gradients)
-        np.sum(trace.d[..., : self.hidden_size], axis=(0, 1), out=gradients[self.b_m])
+        d_m = trace.d[:, :, 0].reshape(-1, self.hidden_size)
+        np.matmul(np.ones(len(d_m), d_m.dtype), d_m, out=gradients[self.b_m])
 
     def _step(self, p: Parameters, a: Array, state: Array) -> Array:
-        hidden = self.hidden_size
         u = np.matmul(state, p[self.w_h])
-        gates = a[: 2 * hidden]
-        gates += u[hidden:]
-        sigmoid(gates, out=gates)
-        m = u[:hidden]
+        rz, m, n = a[:2], u[0], a[2]
+        rz += u[1:]
+        _sigmoid(rz)
         m += p[self.b_m]
-        m *= gates[:hidden]
-        n = a[2 * hidden :]
+        m *= rz[0]
         n += m
         np.tanh(n, out=n)
-        h = np.subtract(state, n)
-        h *= gates[hidden:]
+        h: Array = np.subtract(state, n)
+        h *= rz[1]
         h += n
         return h
 
@@ -320,91 +340,102 @@ class GRU(Cell):
 class LSTM(Cell):
     """Long short-term memory: Hochreiter & Schmidhuber, 1997, with forget gates (Gers et al. 2000).
 
-        i, f, o = σ(x w_x + h w_h + b)      input, forget, output
+        o, i, f = σ(x w_x + h w_h + b)      output, input, forget
         g = tanh(x w_xg + h w_hg + b_g)
         c = f c + i g
         h = o tanh(c)
 
-    The columns of the weights are i, f, g, o. The state is h and c side by side. The forget gate's
+    The blocks of the weights are o, i, f, g. The state is h and c side by side. The forget gate's
     bias begins at 1 (Jozefowicz, Zaremba & Sutskever, "An empirical exploration of recurrent
     network architectures", 2015).
     """
 
     gates = 4
-    factors = 4
+    derivatives = 4
+    factors = 5
+    signs = (-1, -1, -1, 1)
     states = 2
 
     def initialise(self, p: Parameters, rng: np.random.Generator) -> None:
         """Draw the weights anew; a new cell remembers rather than forgets."""
         super().initialise(p, rng)
-        p[self.b][self.hidden_size : 2 * self.hidden_size] = 1
+        p[self.b][2] = 1
 
     def _forward(self, p: Parameters, state: Array, trace: Trace) -> None:
         hidden = self.hidden_size
-        w_h = p[self.w_h]
-        h, c, tanh_c = trace.h, trace.c, trace.extra
+        w_h = self._loop(p)
+        h, c, gates = trace.h, trace.c, trace.gates
         h[0], c[0] = state[:, :hidden], state[:, hidden:]
-        u = np.empty_like(trace.gates[0])
-        for t, a in enumerate(trace.gates):
+        u = np.empty_like(gates[:, 0])
+        for t, tanh_c in enumerate(trace.inner):
+            a, after = gates[:, t], c[t + 1]
             a += np.matmul(h[t], w_h, out=u)
-            i, f, g, o = (a[:, k * hidden : (k + 1) * hidden] for k in range(4))
-            sigmoid(a[:, : 2 * hidden], out=a[:, : 2 * hidden])
+            _sigmoid_of_negated(a[:3])
+            o, i, f, g = a
             np.tanh(g, out=g)
-            sigmoid(o, out=o)
-            np.multiply(f, c[t], out=c[t + 1])
-            c[t + 1] += np.multiply(i, g, out=h[t + 1])
-            np.tanh(c[t + 1], out=tanh_c[t])
-            np.multiply(o, tanh_c[t], out=h[t + 1])
+            np.multiply(f, c[t], out=after)
+            after += np.multiply(i, g, out=tanh_c)
+            np.tanh(after, out=tanh_c)
+            np.multiply(o, tanh_c, out=h[t + 1])
         trace.state[:, :hidden], trace.state[:, hidden:] = h[-1], c[-1]
 
-    def _derive(self, trace: Trace) -> None:
-        hidden = self.hidden_size
-        i, f, g, o = (trace.gates[..., k * hidden : (k + 1) * hidden] for k in range(4))
-        f_i, f_f, f_g, f_o = (trace.factors[..., k * hidden : (k + 1) * hidden] for k in range(4))
-        np.subtract(1, trace.gates, out=trace.factors)
-        f_i *= i
+    def _derive(self, trace: Trace, times: slice) -> Array:
+        """Return what the gradient of h (for o, c) or c (for i, f, g) is multiplied with."""
+        gates = trace.gates[:, times]
+        o, i, _, g = gates
+        tanh_c = trace.inner[times]
+        factors = trace.factors[:, : len(g)]
+        f_o, f_i, f_f, f_g, f_c = factors
+        np.subtract(1, gates[:3], out=factors[:3])
+        factors[:3] *= gates[:3]  # σ' = σ (1 - σ)
+        f_o *= tanh_c
         f_i *= g
-        f_f *= f
-        f_f *= trace.c[:-1]
+        f_f *= trace.c[:-1][times]
         np.multiply(g, g, out=f_g)
         np.subtract(1, f_g, out=f_g)
         f_g *= i
-        f_o *= o
-        f_o *= trace.extra
-        tanh_c = trace.extra  # becomes what a gradient of h is multiplied with to reach c
-        np.multiply(tanh_c, tanh_c, out=tanh_c)
-        np.subtract(1, tanh_c, out=tanh_c)
-        tanh_c *= o
+        np.multiply(tanh_c, tanh_c, out=f_c)
+        np.subtract(1, f_c, out=f_c)
+        f_c *= o
+        return factors
 
     def _backward(self, p: Parameters, trace: Trace, dh: Array) -> None:
-        hidden, batch = self.hidden_size, dh.shape[1]
-        w_h = p[self.w_h].T
-        f = trace.gates[..., hidden : 2 * hidden]
-        shape = (len(dh), batch, 4, hidden)
-        blocks, factors = trace.d.reshape(shape), trace.factors.reshape(shape)
-        back, dc = np.zeros_like(dh[0]), np.zeros_like(dh[0])
-        through = np.zeros_like(back)
-        for t in range(len(dh) - 1, -1, -1):
-            back += dh[t]
-            dc += np.multiply(back, trace.extra[t], out=through)
-            np.multiply(dc[:, None], factors[t, :, :3], out=blocks[t, :, :3])
-            np.multiply(back, factors[t, :, 3], out=blocks[t, :, 3])
-            dc *= f[t]
-            np.matmul(trace.d[t], w_h, out=back)
+        w_h = _upended(p[self.w_h])
+        d = trace.d
+        flat = d.reshape(*d.shape[:2], -1)
+        back = np.zeros_like(dh[0])  # from the step after, and so the whole gradient of h
+        dc, work = np.zeros_like(back), np.empty_like(back)
+        for times in _from_behind(trace):
+            factors = self._derive(trace, times)
+            for t in range(times.stop - 1, times.start - 1, -1):
+                f, blocks = factors[:, t - times.start], d[t].transpose(1, 0, 2)
+                back += dh[t]
+                dc += np.multiply(back, f[4], out=work)
+                np.multiply(back, f[0], out=blocks[0])
+                np.multiply(dc, f[1:4], out=blocks[1:])
+                dc *= trace.gates[2, t]
+                np.matmul(flat[t], w_h, out=back)
 
     def _step(self, p: Parameters, a: Array, state: Array) -> Array:
         hidden = self.hidden_size
         a += np.matmul(state[:hidden], p[self.w_h])
-        g = np.tanh(a[2 * hidden : 3 * hidden])
-        sigmoid(a, out=a)
+        _sigmoid(a[:3])
+        o, i, f, g = a
+        np.tanh(g, out=g)
         after = np.empty_like(state)
         h, c = after[:hidden], after[hidden:]
-        np.multiply(a[hidden : 2 * hidden], state[hidden:], out=c)
-        g *= a[:hidden]
+        np.multiply(f, state[hidden:], out=c)
+        g *= i
         c += g
         np.tanh(c, out=h)
-        h *= a[3 * hidden :]
+        h *= o
         return after
+
+
+def _sigmoid(a: Array) -> None:
+    """Turn a into 1 / (1 + exp(-a))."""
+    np.negative(a, out=a)
+    _sigmoid_of_negated(a)
 
 
 CELLS: dict[str, type[Cell]] = {"rnn": Vanilla, "gru": GRU, "lstm": LSTM}

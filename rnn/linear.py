@@ -41,19 +41,23 @@ class Linear:
         return np.matmul(dy, p[self.w].T, out=out)
 
 
-def sum_rows(symbols: Indices, rows: Array, out: Array) -> None:
-    """Write into ``out[k]`` the sum of those *rows* whose symbol is k.
+def sum_rows(symbols: Indices, rows: Array, count: int) -> Array:
+    """Return *count* rows, of which row k is the sum of those *rows* whose symbol is k.
 
-    This is the product of a one-hot matrix, transposed, with *rows*. Sorting the rows by symbol and
-    adding runs of them takes a fifth of the product's time.
+    This is the product of a one-hot matrix, transposed, with *rows*. To sort the rows by symbol and
+    add each run of them takes a tenth of that product's time.
 
-    >>> out = np.empty((3, 1))
-    >>> sum_rows(np.array([2, 0, 2]), np.array([[1.0], [5.0], [3.0]]), out)
-    >>> out.ravel()
+    >>> sum_rows(np.array([2, 0, 2]), np.array([[1.0], [5.0], [3.0]]), 3).ravel()
     array([5., 0., 4.])
     """
     order = np.argsort(symbols, kind="stable")
-    ordered = symbols[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    out[...] = 0
-    out[ordered[starts]] = np.add.reduceat(rows[order], starts, axis=0)
+    ordered = rows[order]
+    ends = np.cumsum(np.bincount(symbols, minlength=count)).tolist()
+    sums = np.zeros((count, rows.shape[1]), rows.dtype)
+    ones = np.ones(len(rows), rows.dtype)
+    start = 0
+    for total, end in zip(sums, ends, strict=True):
+        if end > start:
+            np.matmul(ones[: end - start], ordered[start:end], out=total)
+        start = end
+    return sums
