@@ -1,0 +1,264 @@
+"""The time line of one log: from what its timestamps say to ticks that never go back.
+
+Timestamps are incomplete and disorderly. A year may be missing, a zone usually is, clocks are set,
+summer ends, threads write out of order, and a broken line may claim the year 9999. The clock takes
+the stamps of one file in order and gives every line its tick:
+
+- a stamp is completed by what is nearest to the time before it (New Year and midnight included);
+- a line that is earlier than a line before it is *late*: it goes into the current tick;
+- a jump of more than a day ahead is believed when `CONFIRM` further stamps agree with it, and until
+  then its lines stay in the current tick. So one broken line cannot make a million silent ticks.
+
+The usual chunk (no jump, no ambiguous hour) is decided by a few array operations; everything else
+by one step a run of equal stamps. Both give the same.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from enum import IntEnum
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnd.errors import ConfigError
+
+HOUR = 3600
+DAY = 86400
+CONFIRM = 2
+Ints = NDArray[np.int64]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_QUARTER = 900  # s; no zone changes its offset elsewhere than at a quarter of an hour
+
+
+class Kind(IntEnum):
+    """What the seconds of a stamp count from."""
+
+    NONE = 0  # no stamp
+    ABSOLUTE = 1  # the epoch
+    LOCAL = 2  # the epoch, by the local clock
+    YEARLESS = 3  # 2000-01-01, by the local clock
+    DATELESS = 4  # midnight, by the local clock
+
+
+def parse_zone(name: str) -> tzinfo:
+    """Return the time zone *name*: an IANA name or an offset such as ``+01:00``.
+
+    >>> parse_zone("-0330").utcoffset(None)
+    datetime.timedelta(days=-1, seconds=73800)
+    """
+    if name.upper() in ("UTC", "Z", "GMT"):
+        return UTC
+    if found := re.fullmatch(r"([+-])(\d\d):?(\d\d)", name):
+        sign = -1 if found[1] == "-" else 1
+        return timezone(sign * timedelta(hours=int(found[2]), minutes=int(found[3])))
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):  # KeyError: no such zone
+        raise ConfigError(
+            f"timezone: {name!r} is neither an offset such as +01:00 nor a known zone such as"
+            " Europe/Paris"
+        ) from None
+
+
+class Clock:
+    """Gives the lines of one log their ticks of *tick* seconds, in the time zone *zone*."""
+
+    def __init__(self, tick: float, zone: tzinfo) -> None:
+        self._seconds = tick
+        self._zone = zone
+        self._fixed = isinstance(zone, timezone)
+        self._offsets: dict[int, tuple[int, int]] = {}
+        self.now: int | None = None  # s since the epoch: the newest stamp believed
+        self._jump: int | None = None  # s since the epoch: the earliest of an unconfirmed jump
+        self._agreed = 0  # stamps that claim the jump
+
+    @property
+    def tick(self) -> int | None:
+        """The newest tick."""
+        return None if self.now is None else self._tick_of(self.now)
+
+    def start(self, arrival: float) -> None:
+        """Let the time line begin at *arrival*, for a log without timestamps."""
+        if self.now is None or arrival > self.now:
+            self.now = int(arrival)
+
+    def advance(
+        self, stamps: Ints, kinds: NDArray[np.uint8], arrival: float
+    ) -> tuple[Ints, NDArray[np.bool_]]:
+        """Return the tick of each line and whether the line is late.
+
+        *stamps* are seconds as the *kinds* say, in the order of the lines. The first stamp of a log
+        is completed by *arrival*, the seconds since the epoch when the line came. Lines without a
+        stamp belong to the line before, those before the first stamp to its tick.
+        """
+        rows = np.flatnonzero(kinds)
+        if not len(rows):
+            assert self.tick is not None, "start() the clock of a log without timestamps"
+            return np.full(len(stamps), self.tick), np.zeros(len(stamps), np.bool_)
+        if self.now is None:
+            self.now = self._begin(int(stamps[rows[0]]), int(kinds[rows[0]]), arrival)
+        before = self._tick_of(self.now)
+        ticks, late = self._assign(stamps[rows], kinds[rows])
+        if len(rows) == len(stamps):
+            return ticks, late
+        all_late = np.zeros(len(stamps), np.bool_)
+        all_late[rows] = late
+        return np.concatenate(([before], ticks))[np.cumsum(kinds > 0)], all_late
+
+    def state(self) -> dict[str, Any]:
+        """Return what must be saved for the time line to continue identically."""
+        return {"now": self.now, "jump": self._jump, "agreed": self._agreed}
+
+    def restore(self, state: Any) -> None:
+        """Take over what another clock's `state` gave."""
+        self.now, self._jump, self._agreed = state["now"], state["jump"], state["agreed"]
+
+    def _tick_of(self, seconds: int) -> int:
+        return int(seconds // self._seconds)
+
+    def _assign(self, stamps: Ints, kinds: NDArray[np.uint8]) -> tuple[Ints, NDArray[np.bool_]]:
+        """Return ticks and lateness of stamped lines."""
+        times = self._easy_times(stamps, kinds)
+        if times is None:
+            return self._assign_in_steps(stamps, kinds)
+        assert self.now is not None
+        reached = np.maximum.accumulate(np.concatenate(([self.now], times)))
+        if (times > reached[:-1] + DAY).any():
+            return self._assign_in_steps(stamps, kinds)
+        self._jump = None
+        self.now = int(reached[-1])
+        ticks = (reached[1:] // self._seconds).astype(np.int64)
+        return ticks, times // self._seconds < ticks
+
+    def _easy_times(self, stamps: Ints, kinds: NDArray[np.uint8]) -> Ints | None:
+        """Return the stamps as seconds since the epoch if they are all completed in one way."""
+        kind = int(kinds[0])
+        if kinds[0] != kinds[-1] or (kinds != kind).any():
+            return None
+        if kind == Kind.ABSOLUTE:
+            return stamps
+        if not self._fixed:
+            return None
+        offset = self._offset(0)[0]
+        if kind == Kind.LOCAL:
+            return stamps - offset
+        assert self.now is not None
+        first = self._complete(int(stamps[0]), kind, self.now)
+        times = stamps + (first - int(stamps[0]))
+        # Far from the ends of the window in which a stamp is completed, and of its period, all
+        # stamps are completed as the first one is, whatever lies between.
+        reach = HOUR if kind == Kind.DATELESS else 20 * DAY
+        same = _period(kind, times + offset) == _period(kind, np.array([first + offset]))
+        near = (times > self.now - reach) & (times < self.now + reach)
+        return times if bool((same & near).all()) else None
+
+    def _assign_in_steps(
+        self, stamps: Ints, kinds: NDArray[np.uint8]
+    ) -> tuple[Ints, NDArray[np.bool_]]:
+        """Do what `_assign` does, one run of equal stamps at a time."""
+        ticks = np.empty(len(stamps), np.int64)
+        late = np.zeros(len(stamps), np.bool_)
+        change = (stamps[1:] != stamps[:-1]) | (kinds[1:] != kinds[:-1])
+        edges = [0, *(np.flatnonzero(change) + 1).tolist(), len(stamps)]
+        for start, stop in pairwise(edges):
+            assert self.now is not None
+            time = self._complete(int(stamps[start]), int(kinds[start]), self.now)
+            waiting = self._step(time, stop - start)
+            ticks[start : start + waiting] = self._tick_of(self.now)
+            late[start : start + waiting] = True
+            if time > self.now and waiting < stop - start:
+                self.now = time
+            ticks[start + waiting : stop] = self._tick_of(self.now)
+            late[start + waiting : stop] = self._tick_of(time) < self._tick_of(self.now)
+        return ticks, late
+
+    def _step(self, time: int, lines: int) -> int:
+        """Return how many of *lines* lines that claim *time* must wait for it to be believed."""
+        assert self.now is not None
+        if time <= self.now + DAY:
+            self._jump = None
+            return 0
+        if self._jump is None or time < self._jump - DAY:
+            self._jump, self._agreed = time, 0
+        self._jump = min(self._jump, time)
+        self._agreed += lines
+        if self._agreed <= CONFIRM:
+            return lines
+        waiting = lines - (self._agreed - CONFIRM)
+        self._jump = None
+        return waiting
+
+    def _begin(self, stamp: int, kind: int, arrival: float) -> int:
+        """Return the time of a log's first stamp: the latest one not after *arrival*."""
+        if kind == Kind.YEARLESS:
+            return self._complete(stamp, kind, int(arrival), ahead=DAY)
+        return self._complete(stamp, kind, int(arrival), ahead=HOUR)
+
+    def _complete(self, stamp: int, kind: int, now: int, ahead: int | None = None) -> int:
+        """Return the seconds since the epoch that *stamp* most probably means, near *now*.
+
+        Of the years or days that a stamp leaves open it is the last one that is not more than
+        *ahead* seconds ahead: by default most of a year, or half a day.
+        """
+        if kind == Kind.ABSOLUTE:
+            return stamp
+        if kind == Kind.LOCAL:
+            return self._to_utc(stamp, now)
+        if kind == Kind.DATELESS:
+            limit = now + (DAY // 2 if ahead is None else ahead)
+            days = range(now // DAY - 2, now // DAY + 3)
+            times = [self._to_utc(day * DAY + stamp, now) for day in days]
+        else:
+            limit = now + (270 * DAY if ahead is None else ahead)
+            year = (_EPOCH + timedelta(seconds=now)).year
+            local = (_in_year(stamp, year + more) for more in (-2, -1, 0, 1))
+            times = [self._to_utc(time, now) for time in local]
+        return max((time for time in times if time <= limit), default=times[0])
+
+    def _to_utc(self, local: int, now: int) -> int:
+        """Return the time at which the local clock shows *local*.
+
+        In the hour that a local clock shows twice, the first unless *now* is long past it.
+        """
+        first, second = self._offset(local)
+        if first == second or local - first >= now - HOUR // 2:
+            return local - first
+        return local - second
+
+    def _offset(self, local: int) -> tuple[int, int]:
+        """Return the zone's two offsets at the local time *local*; they mostly agree."""
+        quarter = 0 if self._fixed else local // _QUARTER
+        if quarter not in self._offsets:
+            if len(self._offsets) > 4096:
+                self._offsets.clear()
+            clock = (_EPOCH + timedelta(seconds=quarter * _QUARTER)).replace(tzinfo=self._zone)
+            offsets = [clock.replace(fold=fold).utcoffset() or timedelta() for fold in (0, 1)]
+            self._offsets[quarter] = (
+                int(offsets[0].total_seconds()),
+                int(offsets[1].total_seconds()),
+            )
+        return self._offsets[quarter]
+
+
+def _period(kind: int, local: Ints) -> NDArray[Any]:
+    """Return the year or day of each time: within one, all stamps are completed alike."""
+    if kind == Kind.DATELESS:
+        return local // DAY
+    months = local.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
+    return (months + 10) // 12  # years that begin in March, whose days count alike
+
+
+def _in_year(stamp: int, year: int) -> int:
+    """Return the time, in *year*, of *stamp*: seconds since the start of the leap year 2000.
+
+    >>> _in_year(60 * DAY, 2023) == int(datetime(2023, 3, 1, tzinfo=UTC).timestamp())
+    True
+    """
+    year = min(max(year, 1970), 2200)
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    start = int(datetime(year, 1, 1, tzinfo=UTC).timestamp())
+    return start + stamp - (0 if leap or stamp < 60 * DAY else DAY)

@@ -1,0 +1,461 @@
+"""The log codec: bytes of any log in, one vector a tick out.
+
+    bytes → lines → timestamps → ticks        stamps, timestamp, clock
+                  → signatures → kinds        signature, signatures, logline
+                                 → templates  template, when the tick is encoded
+                                 → vector     features
+
+The fast path touches no line by itself: a chunk of lines goes through array operations and one
+dictionary look-up a line. The results do not depend on where the stream was cut into chunks, nor on
+the interleaving of several sources within a tick.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnd.codecs.base import State, Vector
+from rnnd.codecs.clock import Clock, parse_zone
+from rnnd.codecs.features import PLACES, TickFeatures
+from rnnd.codecs.health import Health
+from rnnd.codecs.logline import Parsed, parse
+from rnnd.codecs.numbers import numeric_places, value_of, words_of
+from rnnd.codecs.pattern import Patterns
+from rnnd.codecs.severity import Severity
+from rnnd.codecs.signature import exact_signatures
+from rnnd.codecs.signatures import CONTINUATION, UNRESOLVED, Kinds
+from rnnd.codecs.stamps import Read, StampReader
+from rnnd.codecs.template import TemplateTable
+from rnnd.codecs.tick import MAX_EXAMPLE, MAX_EXAMPLES, Example, Tick, TickPart, merge_examples
+from rnnd.codecs.timestamp import Stamp, user_stamp
+
+CHUNK = 1 << 18  # bytes that are worked on at once: they and what is made of them fit a cache
+HOLD = 64  # lines of a log that are held back until one has a timestamp
+PATIENCE = 60.0  # s; how long they are held back
+
+_ANSI = re.compile(rb"\x1b\[[0-9;?]{0,16}[A-Za-z]")
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRule:
+    """Which lines make a health: those of *severity* or worse, and those that match a pattern."""
+
+    severity: Severity | None = None
+    patterns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What the log codec must know; all of it has a default."""
+
+    tick: float = 10.0  # s
+    buckets: int = 64  # of templates
+    slots: int = 32  # numbers in messages that become features
+    red: HealthRule = HealthRule(Severity.CRITICAL)
+    orange: HealthRule = HealthRule(Severity.ERROR)
+    timezone: str = "UTC"  # of timestamps that name none
+    timestamp: tuple[str, str] | None = None  # expression before it, strptime layout
+    max_line: int = 16384  # bytes; what is longer is cut off
+    max_templates: int = 4096
+
+
+class LogReader:
+    """Parses one log: whole lines in, parts of ticks out. Made by `LogCodec.reader`."""
+
+    def __init__(self, codec: "LogCodec", stamp: Stamp | None) -> None:
+        self._codec = codec
+        self._clock = Clock(codec.settings.tick, parse_zone(codec.settings.timezone))
+        self._stamps = StampReader(stamp)
+        self._held = b""
+        self._held_since = 0.0  # s since the epoch
+
+    @property
+    def tick(self) -> int | None:
+        """The newest tick seen: earlier events are late, and taken into it."""
+        return self._clock.tick
+
+    @property
+    def formats(self) -> list[str]:
+        """The names of the timestamps found."""
+        return [stamp.format.name for stamp in self._stamps.stamps]
+
+    def feed(self, data: bytes, arrival: float) -> list[TickPart]:
+        """Return what the whole lines *data*, which came at *arrival*, add to which ticks.
+
+        The first lines of a log may be held back until one of them has a timestamp.
+        """
+        if not data:
+            return []
+        data, dropped = _cut_long_lines(data, self._codec.settings.max_line)
+        if self._clock.now is None:
+            self._held_since = self._held_since if self._held else arrival
+            data, self._held = self._held + data, b""
+            waiting = data.count(b"\n", 0, CHUNK) < HOLD and arrival < self._held_since + PATIENCE
+            if waiting and not self._stamps.sees_any(data, HOLD, arrival):
+                self._held = data
+                return []
+        parts = [part for piece in _pieces(data) for part in self._parse(piece, arrival)]
+        if parts:
+            parts[0].dropped += dropped
+        return parts
+
+    def flush(self) -> list[TickPart]:
+        """Return what was held back: the log has ended."""
+        data, self._held = self._held, b""
+        return self._parse(data, self._held_since) if data else []
+
+    def _parse(self, data: bytes, arrival: float) -> list[TickPart]:
+        """Return the parts of ticks that the lines *data* make."""
+        sizes = np.diff(_newlines(data), prepend=-1)
+        if b"\x1b" in data:
+            data = _ANSI.sub(b"", data)
+        ends = _newlines(data)
+        starts = np.empty_like(ends)
+        starts[0], starts[1:] = 0, ends[:-1] + 1
+        known = bool(self._stamps.stamps)
+        read = self._stamps.read(data, starts, ends, arrival)
+        if not self._stamps.stamps or (self._clock.now is None and not read.kinds.any()):
+            self._clock.start(arrival)
+        ticks, late = self._clock.advance(read.seconds, read.kinds, arrival)
+        kinds = self._codec.kinds.look_up(
+            exact_signatures(data, read.begins, read.ends), data, starts, ends
+        )
+        unparsed = (read.kinds == 0) & (kinds != CONTINUATION)
+        if not known:
+            stamped = np.flatnonzero(read.kinds)
+            unparsed[: stamped[0] if len(stamped) else None] = False
+        piece = _Piece(data, starts, ends, sizes, read, ticks, late, kinds, unparsed)
+        return self._codec.count(piece)
+
+    def state(self) -> dict[str, Any]:
+        """Return what must be saved for the log to be read on identically."""
+        return {
+            "clock": self._clock.state(),
+            "stamps": self._stamps.state(),
+            "held": self._held.decode("latin-1"),
+            "held since": self._held_since,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what another reader's `state` gave."""
+        self._clock.restore(state["clock"])
+        self._stamps.restore(state["stamps"])
+        self._held = state["held"].encode("latin-1")
+        self._held_since = state["held since"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Some lines, with what is known of each."""
+
+    data: bytes
+    starts: NDArray[np.intp]
+    ends: NDArray[np.intp]
+    sizes: NDArray[np.intp]  # bytes as they came, newline included
+    read: Read
+    ticks: NDArray[np.int64]  # ascending
+    late: NDArray[np.bool_]
+    kinds: NDArray[np.int64]
+    unparsed: NDArray[np.bool_]
+
+    def line(self, row: int) -> bytes:
+        return self.data[self.starts[row] : self.ends[row]]
+
+
+def _newlines(data: bytes) -> NDArray[np.intp]:
+    return np.flatnonzero(np.frombuffer(data, np.uint8) == 10)
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    """Cut *data* into pieces of whole lines, of about `CHUNK` bytes."""
+    if len(data) <= CHUNK:
+        yield data
+        return
+    begin = 0
+    while begin < len(data):
+        end = data.find(b"\n", min(begin + CHUNK, len(data) - 1)) + 1
+        yield data[begin:end]
+        begin = end
+
+
+def _cut_long_lines(data: bytes, limit: int) -> tuple[bytes, int]:
+    """Return *data*, ending in a newline, its lines cut to *limit* bytes, and the bytes cut off."""
+    if not data.endswith(b"\n"):
+        data += b"\n"
+    if len(data) <= limit or np.diff(_newlines(data), prepend=-1).max() <= limit + 1:
+        return data, 0
+    cut = b"\n".join([line[:limit] for line in data.split(b"\n")])
+    return cut, len(data) - len(cut)
+
+
+class LogCodec:
+    """Turns logs into tick vectors, and the network's choices into healths."""
+
+    output_size = len((Health.GREEN, Health.ORANGE, Health.RED))
+
+    def __init__(self, settings: LogSettings | None = None) -> None:
+        self.settings = settings = settings or LogSettings()
+        self._stamp = user_stamp(*settings.timestamp) if settings.timestamp else None
+        self._rules = [
+            (health, rule.severity, Patterns(rule.patterns))
+            for health, rule in ((Health.ORANGE, settings.orange), (Health.RED, settings.red))
+        ]
+        self._health_of = np.zeros(len(Severity), np.int8)
+        for health, severity, _ in self._rules:
+            if severity is not None:
+                self._health_of[severity:] = health
+        self.kinds = Kinds()
+        self.templates = TemplateTable(settings.max_templates)
+        self._places: list[dict[int, int]] = [{}]
+        self.features = TickFeatures(
+            settings.tick, settings.buckets, settings.slots, settings.max_templates
+        )
+        self.feature_names = self.features.names
+        self._readers: dict[str, LogReader] = {}
+
+    @property
+    def input_size(self) -> int:
+        """The size of a tick's vector."""
+        return len(self.feature_names)
+
+    def reader(self, source: str) -> LogReader:
+        """Return the reader of the log *source*, always the same one."""
+        if source not in self._readers:
+            self._readers[source] = LogReader(self, self._stamp)
+        return self._readers[source]
+
+    def count(self, piece: _Piece) -> list[TickPart]:
+        """Return the parts of ticks that a reader's lines make, in ascending order."""
+        edges = [0, *(np.flatnonzero(np.diff(piece.ticks)) + 1).tolist(), len(piece.ticks)]
+        run = np.repeat(np.arange(len(edges) - 1), np.diff(edges))
+        runs, kinds, counts, newest = _count_pairs(run, piece.kinds, len(self.kinds))
+        cuts = np.searchsorted(runs, np.arange(len(edges)))
+        sizes = np.add.reduceat(piece.sizes, edges[:-1])
+        late = np.add.reduceat(piece.late, edges[:-1], dtype=np.int64)
+        unparsed = np.add.reduceat(piece.unparsed, edges[:-1], dtype=np.int64)
+        parts = []
+        for index, (begin, end) in enumerate(pairwise(edges)):
+            here = slice(cuts[index], cuts[index + 1])
+            part = TickPart(
+                tick=int(piece.ticks[begin]),
+                lines=end - begin,
+                bytes=int(sizes[index]),
+                table=self.kinds,
+                kinds=kinds[here],
+                counts=counts[here],
+                unparsed=int(unparsed[index]),
+                late=int(late[index]),
+            )
+            self._judge(part, piece, newest[here])
+            parts.append(part)
+        self._match_patterns(piece, parts, edges)
+        if self.kinds.full:
+            self.kinds = Kinds()
+        return parts
+
+    def _judge(self, part: TickPart, piece: _Piece, newest: NDArray[np.intp]) -> None:
+        """Read the health and the numbers of a *part* from the *newest* line of each kind."""
+        health = self._health_of[self.kinds.severities[part.kinds]]
+        worst = int(health.max())
+        if worst > Health.GREEN:
+            part.health = Health(worst)
+            for row in newest[health == worst][:MAX_EXAMPLES].tolist():
+                part.examples.append(_example(part.health, piece.line(row)))
+        pairs = sorted(zip(newest.tolist(), part.kinds.tolist(), strict=True))
+        for row, kind in pairs:
+            if places := self.kinds.places(kind):
+                start = int(piece.starts[row])
+                begin, end = int(piece.read.begins[row]), int(piece.read.ends[row])
+                words = words_of(piece.line(row), begin - start, end - start)
+                for place, message_place in places:
+                    value = value_of(words[place]) if place < len(words) else None
+                    if value is not None:
+                        part.numbers.append((kind, message_place, value))
+
+    def _match_patterns(self, piece: _Piece, parts: list[TickPart], edges: list[int]) -> None:
+        for health, _, patterns in self._rules:
+            for row in patterns.rows(piece.data, piece.starts):
+                part = parts[int(np.searchsorted(edges, row, "right")) - 1]
+                part.health = max(part.health, health)
+                if sum(example.health == health for example in part.examples) < MAX_EXAMPLES:
+                    part.examples.append(_example(health, piece.line(row)))
+
+    def encode_tick(self, number: int, parts: Sequence[TickPart]) -> Tick:
+        """Return the tick *number*, made of *parts*; ticks come in order, silent ones too."""
+        known = len(self.templates)
+        self._resolve(parts)
+        counts = np.zeros(len(self.templates))
+        severities = np.zeros(len(Severity))
+        numbers: dict[int, float] = {}
+        for part in parts:
+            templates = part.table.templates[part.kinds]
+            events = templates >= 0
+            np.add.at(counts, templates[events], part.counts[events])
+            np.add.at(severities, part.table.severities[part.kinds[events]], part.counts[events])
+            for kind, place, value in part.numbers:
+                template = int(part.table.templates[kind])
+                watched = self._places[template].get(place)
+                if watched is not None:
+                    numbers[template * PLACES + watched] = value
+        if numbers:
+            keys = np.fromiter(numbers.keys(), np.int64, len(numbers))
+            self.features.slots.update(
+                keys, np.fromiter(numbers.values(), np.float64, len(numbers))
+            )
+        came = np.flatnonzero(counts)
+        observed = max((part.health for part in parts), default=Health.GREEN)
+        new = len(self.templates) - known
+        return Tick(
+            number=number,
+            vector=self.features.encode(number, came, counts[came], severities, new, observed),
+            observed=observed,
+            lines=sum(part.lines for part in parts),
+            bytes=sum(part.bytes for part in parts),
+            unparsed=sum(part.unparsed for part in parts),
+            late=sum(part.late for part in parts),
+            dropped=sum(part.dropped for part in parts),
+            new_templates=new,
+            templates=len(self.templates) - 1,
+            counts=dict(zip(came.tolist(), counts[came].astype(int).tolist(), strict=True)),
+            examples=merge_examples(parts),
+        )
+
+    def _resolve(self, parts: Sequence[TickPart]) -> None:
+        """Give every kind its template; new ones in the order of their texts, not of arrival."""
+        fresh: dict[bytes, list[tuple[Kinds, int]]] = {}
+        for part in parts:
+            unresolved = part.kinds[part.table.templates[part.kinds] == UNRESOLVED]
+            for kind in unresolved.tolist():
+                fresh.setdefault(part.table.texts[kind], []).append((part.table, kind))
+        for text in sorted(fresh):
+            template = self._template_of(parse(text), text)
+            for table, kind in fresh[text]:
+                table.templates[kind] = template
+
+    def _template_of(self, parsed: Parsed, text: bytes) -> int:
+        template = self.templates.find(parsed.component, parsed.tokens, text)
+        if template >= len(self._places):
+            self._note(template)
+        return template
+
+    def _note(self, template: int) -> None:
+        """Prepare for the new *template*."""
+        component, tokens = self.templates.leaders[template]
+        self._places.append({place: i for i, place in enumerate(numeric_places(tokens)[:PLACES])})
+        self.features.buckets.place(template, b" ".join((component, *tokens)))
+
+    def encode(self, stream: Iterable[bytes]) -> Iterator[Vector]:
+        """Give the vector of every tick of one log, whose lines come in pieces in *stream*."""
+        reader = self.reader("")
+        pending: list[TickPart] = []
+        for piece in stream:
+            for part in reader.feed(piece, 0.0):
+                yield from self._close(pending, part)
+        for part in reader.flush():
+            yield from self._close(pending, part)
+        if pending:
+            yield self.encode_tick(pending[0].tick, pending).vector
+
+    def _close(self, pending: list[TickPart], part: TickPart) -> Iterator[Vector]:
+        """Give the vectors of all ticks before that of *part*, which is then *pending*."""
+        if pending and part.tick > pending[0].tick:
+            first, parts = pending[0].tick, pending.copy()
+            pending.clear()
+            for number in range(first, part.tick):
+                yield self.encode_tick(number, parts if number == first else ()).vector
+        pending.append(part)
+
+    def decode(self, vectors: Iterable[Vector]) -> Iterator[bytes]:
+        """Give the name of the health that each chosen vector stands for."""
+        for vector in vectors:
+            yield str(Health(int(np.argmax(vector)))).encode()
+
+    def apply_dist(self, probabilities: Vector, rng: np.random.Generator | None) -> Vector:
+        """Return the vector of one health, the most probable or drawn with *rng*."""
+        if rng is None:
+            chosen = int(np.argmax(probabilities))
+        else:
+            chosen = int(rng.choice(len(probabilities), p=probabilities / probabilities.sum()))
+        vector: Vector = np.zeros_like(probabilities)
+        vector[chosen] = 1
+        return vector
+
+    def state(self) -> State:
+        """Return everything that must be saved, readers included."""
+        return {
+            "templates": self.templates.state(),
+            "features": self.features.state(len(self.templates)),
+            "readers": {source: reader.state() for source, reader in self._readers.items()},
+        }
+
+    def restore(self, state: State) -> None:
+        """Take over what another codec's `state` gave."""
+        self.templates.restore(state["templates"])
+        self.kinds = Kinds()
+        self._places = [{}]
+        for template in range(1, len(self.templates)):
+            self._note(template)
+        self.features.restore(state["features"])
+        for source, saved in state["readers"].items():
+            self.reader(source).restore(saved)
+
+    def save_part(self, part: TickPart) -> State:
+        """Return a *part* of a tick not yet encoded, as a state."""
+        kinds = part.kinds.tolist()
+        return {
+            **{name: getattr(part, name) for name in _PLAIN},
+            "health": int(part.health),
+            "texts": [part.table.texts[kind].decode("latin-1") for kind in kinds],
+            "severities": part.table.severities[part.kinds].tolist(),
+            "counts": part.counts,
+            "numbers": [[kinds.index(kind), place, value] for kind, place, value in part.numbers],
+            "examples": [[int(example.health), example.line] for example in part.examples],
+        }
+
+    def load_part(self, state: State) -> TickPart:
+        """Return the part whose `save_part` gave *state*."""
+        texts = (text.encode("latin-1") for text in state["texts"])
+        kinds = [
+            self.kinds.kind_of(text, Severity(severity))
+            for text, severity in zip(texts, state["severities"], strict=True)
+        ]
+        return TickPart(
+            **{name: state[name] for name in _PLAIN},
+            table=self.kinds,
+            kinds=np.array(kinds, np.int64),
+            counts=np.asarray(state["counts"], np.int64),
+            health=Health(state["health"]),
+            numbers=[(kinds[index], place, value) for index, place, value in state["numbers"]],
+            examples=[Example(Health(health), line) for health, line in state["examples"]],
+        )
+
+
+_PLAIN = ("tick", "lines", "bytes", "unparsed", "late", "dropped")
+
+
+def _example(health: Health, line: bytes) -> Example:
+    return Example(health, line[:MAX_EXAMPLE].decode("utf-8", "replace").rstrip("\r"))
+
+
+def _count_pairs(
+    run: NDArray[np.intp], kinds: NDArray[np.int64], limit: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.intp]]:
+    """Return the distinct pairs of *run* and kind: both, how often each came, and its last line."""
+    keys = run * limit + kinds
+    size = (int(run[-1]) + 1) * limit
+    if size <= 4 * len(keys) + 4096:
+        counts = np.bincount(keys, minlength=size)
+        last = np.zeros(size, np.intp)
+        last[keys] = np.arange(len(keys))  # of equal keys the last one stays
+        pairs = np.flatnonzero(counts)
+        return pairs // limit, pairs % limit, counts[pairs], last[pairs]
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+    pairs = ordered[ends]
+    return pairs // limit, pairs % limit, np.diff(ends, prepend=-1), order[ends]

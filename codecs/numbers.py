@@ -1,0 +1,57 @@
+"""The numbers in messages that may tell something: a latency, a percentage, a size.
+
+A number is known by its place among the words of its message. Numbers that name things (addresses,
+ports, process and request ids) are left out where the word before says so; what is left is judged
+by its values (see `features.Slots`).
+"""
+
+import re
+from collections.abc import Sequence
+
+from rnnd.codecs.logline import split_tokens
+
+MAX_WORDS = 96  # words of a line among which numbers are looked for
+MAX_NUMBERS = 8  # numbers read from one line
+
+_NUMERIC = frozenset({b"0", b"0.0"})
+_NAMING = frozenset(
+    b"id pid tid uid gid port host ip addr user session seq serial thread job line offset version"
+    b" request req task handle build index node rank block container ppid".split()
+)
+_VALUE = re.compile(rb"[~$#]?([+-]?\d{1,15}(?:\.\d{1,15})?)[A-Za-z%/]{0,4}(?:/s)?\.?")
+
+
+def numeric_places(tokens: Sequence[bytes]) -> tuple[int, ...]:
+    """Return the places of the words, of a coarse signature, that are numbers worth reading.
+
+    >>> numeric_places((b"GET", b"0", b"in", b"0.0", b"from", b"0.0.0.0", b"port", b"0"))
+    (1, 3)
+    """
+    places = []
+    for place, token in enumerate(tokens):
+        if token.strip(b"%$~#+-.") not in _NUMERIC:
+            continue
+        before = tokens[place - 1].lower() if place else b""
+        if (
+            before in _NAMING
+            or before.endswith((b"id", b"_no", b"port"))
+            or before.count(b".") == 3
+        ):
+            continue
+        places.append(place)
+    return tuple(places[:MAX_NUMBERS])
+
+
+def words_of(line: bytes, begin: int, end: int) -> tuple[bytes, ...]:
+    """Return the words of a raw *line* without its timestamp, from *begin* to *end*."""
+    return split_tokens(line[:begin] + b" " + line[end:] if end > begin else line, MAX_WORDS)
+
+
+def value_of(word: bytes) -> float | None:
+    """Return the number that *word* is, apart from a sign and a unit.
+
+    >>> value_of(b"38ms"), value_of(b"-1.5"), value_of(b"97%"), value_of(b"0x1f")
+    (38.0, -1.5, 97.0, None)
+    """
+    found = _VALUE.fullmatch(word)
+    return float(found[1]) if found else None

@@ -1,0 +1,86 @@
+"""What the lines of one tick come to: `TickPart`, counted by a reader, and `Tick`, encoded."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnd.codecs.base import Vector
+from rnnd.codecs.health import Health
+from rnnd.codecs.signatures import Kinds
+
+MAX_EXAMPLES = 3  # lines kept a tick that made it orange or red
+MAX_EXAMPLE = 400  # bytes of each
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A line that made a tick orange or red."""
+
+    health: Health
+    line: str
+
+
+@dataclass(slots=True)
+class TickPart:
+    """The lines of one tick that came in one piece; parts of a tick are added up by `encode_tick`.
+
+    `kinds` are the distinct kinds of lines and `counts` how often each came, both numbered in
+    `table`; `numbers` the numbers in the newest line of each kind, by their place among the words.
+    """
+
+    tick: int
+    lines: int
+    bytes: int
+    table: Kinds
+    kinds: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    unparsed: int = 0  # lines without a timestamp in a log that has them
+    late: int = 0  # lines whose own time is before (or unbelievably far after) the tick
+    dropped: int = 0  # bytes beyond the longest line
+    health: Health = Health.GREEN
+    numbers: list[tuple[int, int, float]] = field(default_factory=list)  # kind, place, value
+    examples: list[Example] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any]:
+        """Return everything but the numbers of kinds, for comparison across tables."""
+        kinds = zip(self.kinds.tolist(), self.counts.tolist(), strict=True)
+        return {
+            "tick": self.tick,
+            "lines": self.lines,
+            "bytes": self.bytes,
+            "unparsed": self.unparsed,
+            "late": self.late,
+            "health": self.health,
+            "counts": {
+                (self.table.texts[kind], int(self.table.severities[kind])): count
+                for kind, count in kinds
+            },
+            "numbers": {(self.table.texts[k], place): value for k, place, value in self.numbers},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A tick as the network sees it, and what was counted in it."""
+
+    number: int
+    vector: Vector  # (D,) float32
+    observed: Health
+    lines: int
+    bytes: int
+    unparsed: int
+    late: int
+    dropped: int
+    new_templates: int
+    templates: int  # templates known so far
+    counts: dict[int, int]  # lines a template
+    examples: tuple[Example, ...]
+
+
+def merge_examples(parts: Iterable[TickPart]) -> tuple[Example, ...]:
+    """Return the worst few examples of all *parts*, the first of equals first."""
+    examples = [example for part in parts for example in part.examples]
+    return tuple(sorted(examples, key=lambda e: -e.health)[:MAX_EXAMPLES])
