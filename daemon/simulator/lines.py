@@ -162,7 +162,7 @@ class Hour:
 def _requests(hour: Hour) -> Events:
     times = hour.arrivals(38.0, loaded=True)
     count = len(times)
-    slower = 1 + 4.5 * hour.progress("latency", times) ** 1.6 + 0.15 * hour.world.wander(1, times)
+    slower = 1 + 6.0 * hour.progress("latency", times) ** 2 + 0.15 * hour.world.wander(1, times)
     busy = 0.8 + 0.25 * hour.world.load(times)
     took = 38 * busy * np.maximum(slower, 0.5) * np.exp(0.6 * hour.random.standard_normal(count))
     status = np.array([200, 200, 200, 304, 201, 404, 403])[
@@ -240,8 +240,8 @@ def _queries(hour: Hour) -> Events:
 def _collections(hour: Hour) -> Events:
     times = hour.regular(20.0, 6.0)
     count = len(times)
-    usual = 46 + 7 * hour.world.wander(2, times) + 4 * hour.random.standard_normal(count)
-    grown = (94 - usual) * np.minimum(hour.progress("heap", times), 1.1) ** 1.2
+    usual = 44 + 6 * hour.world.wander(2, times) + 3 * hour.random.standard_normal(count)
+    grown = (94 - usual) * np.minimum(hour.progress("heap", times), 1.1) ** 1.5
     used = np.clip(usual + grown, 5, 99).astype(int).tolist()
     pauses = hour.random.gamma(3.0, 6.0, count).tolist()
     return times, (
@@ -263,8 +263,8 @@ def _disk(hour: Hour) -> Events:
 
 
 def _retries(hour: Hour) -> Events:
-    grown = 6.0 * hour.progress("retries", hour.slots) ** 1.5
-    wandering = np.exp(0.4 * hour.world.wander(4, hour.slots))
+    grown = 20.0 * hour.progress("retries", hour.slots) ** 2
+    wandering = np.exp(0.3 * hour.world.wander(4, hour.slots))
     times = hour.arrivals(1.2 * wandering * (1 + grown))
     orders, attempts = hour.integers(10000, 99999, len(times)), hour.integers(2, 4, len(times))
     return times, (
@@ -274,8 +274,8 @@ def _retries(hour: Hour) -> Events:
 
 
 def _queue(hour: Hour) -> Events:
-    grown = 7.0 * hour.progress("queue", hour.slots) ** 1.5
-    wandering = np.exp(0.5 * hour.world.wander(5, hour.slots))
+    grown = 20.0 * hour.progress("queue", hour.slots) ** 2
+    wandering = np.exp(0.3 * hour.world.wander(5, hour.slots))
     times = hour.arrivals(0.7 * wandering * (1 + grown))
     count = len(times)
     depth = 400 * np.exp(0.7 * hour.random.standard_normal(count))

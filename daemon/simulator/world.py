@@ -63,18 +63,18 @@ class Process:
 
 PROCESSES = (
     # growing numbers
-    Process("latency", 0.92, 0.6, 20 * MINUTE, 0.35, Weibull(1.0, 7), Weibull(0.5, 2), 180, True),
-    Process("heap", 0.92, 0.6, 25 * MINUTE, 0.35, Weibull(1.0, 9), Weibull(0.5, 2.5)),
-    Process("disk", 0.92, 0.6, 40 * MINUTE, 0.3, Weibull(1.0, 14), Weibull(0.5, 2.5), 60),
+    Process("latency", 0.9, 0.65, 20 * MINUTE, 0.25, Weibull(1.0, 8), Weibull(0.4, 2), 180, True),
+    Process("heap", 0.9, 0.65, 25 * MINUTE, 0.25, Weibull(1.0, 10), Weibull(0.4, 2)),
+    Process("disk", 0.9, 0.65, 35 * MINUTE, 0.25, Weibull(1.0, 14), Weibull(0.45, 2), 60),
     # more of a harmless line
-    Process("retries", 0.92, 0.6, 16 * MINUTE, 0.35, Weibull(1.0, 6), Weibull(0.4, 2), 120, True),
-    Process("queue", 0.92, 0.6, 14 * MINUTE, 0.3, Weibull(1.0, 6), Weibull(0.4, 2), 180, True),
+    Process("retries", 0.9, 0.65, 16 * MINUTE, 0.25, Weibull(1.0, 7), Weibull(0.4, 2), 120, True),
+    Process("queue", 0.9, 0.65, 14 * MINUTE, 0.25, Weibull(1.0, 7), Weibull(0.4, 2), 180, True),
     # a line that stops coming
-    Process("heartbeat", 0.92, 0.5, 7.5 * MINUTE, 0.0, Weibull(1.0, 4), Weibull(0.25, 1.5)),
+    Process("heartbeat", 0.9, 0.6, 7.5 * MINUTE, 0.0, Weibull(1.0, 4), Weibull(0.25, 1.5)),
     # the order of lines
-    Process("order", 0.92, 0.5, 8 * MINUTE, 0.0, Weibull(1.0, 4), Weibull(0.3, 1.5)),
+    Process("order", 0.65, 0.6, 8 * MINUTE, 0.0, Weibull(1.0, 4), Weibull(0.3, 1.5)),
     # nothing at all
-    Process("sudden", 0.55, 1.0, 0.001, 0.0, Weibull(1.0, 1), Weibull(1.0, 1)),
+    Process("sudden", 0.75, 1.0, 0.001, 0.0, Weibull(1.0, 1), Weibull(1.0, 1)),
 )
 KINDS = tuple(process.kind for process in PROCESSES)
 
