@@ -1,0 +1,214 @@
+"""Replays logs through the daemon's own pipeline: what rnnd would have said, and whether it was so.
+
+Several logs are merged by the time of their lines: the one that is behind is read next, and a tick
+is closed once all have passed it. Every prediction is made before its outcome is learnt.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnd.codecs.health import Health
+from rnnd.daemon.files import LogStream, open_log
+from rnnd.daemon.pipeline import AppPipeline, Prediction
+from rnnd.daemon.scoring import average_precision, calibration_error
+from rnnd.errors import RnndError
+
+CHUNK = 1 << 18  # bytes fed at a time
+DAY = 86400.0
+
+Progress = Callable[[float], None]
+"""Is told the share of the bytes read so far, from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class HorizonScore:
+    """How good the probabilities of one horizon were."""
+
+    horizon: float  # s
+    brier_skill: float  # against the base rate known at the time
+    average_precision: float
+    calibration_error: float
+    base_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of a backtest; times in seconds."""
+
+    app: str
+    rule: str  # what made a failure
+    start: float
+    end: float
+    ticks: int
+    lines: int
+    unparsed: int
+    seconds: float  # that the replay took
+    failures: int
+    predicted: int
+    median_lead: float | None
+    alarms: int
+    false_alarms: int
+    known_days: float  # days with a predicted health, that is, not unknown
+    horizons: tuple[HorizonScore, ...]
+
+    @property
+    def false_alarms_a_day(self) -> float:
+        """False alarms a day, of the days on which a health was told."""
+        return self.false_alarms / self.known_days if self.known_days else 0.0
+
+
+class Source:
+    """One log being replayed."""
+
+    def __init__(self, stream: LogStream) -> None:
+        self.name = stream.name
+        self.stream = stream
+        self.chunks: Iterator[bytes] | None = stream.whole_lines(CHUNK)
+
+
+class Replay:
+    """Drives a pipeline over the logs at *paths* and gives its predictions."""
+
+    def __init__(self, pipeline: AppPipeline, paths: Sequence[str]) -> None:
+        self.pipeline = pipeline
+        self.paths = paths
+        self.bytes = 0
+
+    def predictions(self, progress: Progress = lambda share: None) -> Iterator[Prediction]:
+        """Give every prediction in order of time.
+
+        Raises `RnndError` where a log cannot be read.
+        """
+        with ExitStack() as stack:
+            sources = [Source(stack.enter_context(open_log(path))) for path in self.paths]
+            sizes = [source.stream.size for source in sources]
+            total = sum(size for size in sizes if size is not None) if None not in sizes else 0
+            while unread := [source for source in sources if source.chunks is not None]:
+                self._feed(min(unread, key=self._place))
+                yield from self.pipeline.close(self._watermark(sources))
+                if total:
+                    progress(sum(source.stream.position for source in sources) / total)
+        yield from self.pipeline.finish()
+
+    def _feed(self, source: Source) -> None:
+        assert source.chunks is not None
+        data = next(source.chunks, None)
+        if data is None:
+            source.chunks = None
+            return
+        self.bytes += len(data)
+        self.pipeline.feed(source.name, data, 0.0)
+
+    def _place(self, source: Source) -> float:
+        tick = self.pipeline.tick_of(source.name)
+        return -np.inf if tick is None else tick
+
+    def _watermark(self, sources: Sequence[Source]) -> int:
+        """Return the tick before which no unread source can bring a line."""
+        ticks = [self.pipeline.tick_of(s.name) for s in sources if s.chunks is not None]
+        return min((tick if tick is not None else 0 for tick in ticks), default=0)
+
+
+class Evaluation:
+    """Collects the predictions of a backtest and scores them at its end."""
+
+    def __init__(self, pipeline: AppPipeline) -> None:
+        self.pipeline = pipeline
+        self._red: list[list[float]] = []
+        self._onsets: list[bool] = []
+        self._known = 0
+        self._lines = self._unparsed = 0
+        self._start = self._end = 0.0
+        self._began = time.perf_counter()
+
+    def note(self, prediction: Prediction) -> None:
+        """Take note of one prediction."""
+        if not self._onsets:
+            self._start = prediction.time - self.pipeline.app.tick
+        self._end = prediction.time
+        self._red.append([triple[2] for triple in prediction.probabilities.values()])
+        self._onsets.append(prediction.onset)
+        self._known += prediction.health != Health.UNKNOWN
+        self._lines += prediction.tick.lines
+        self._unparsed += prediction.tick.unparsed
+
+    def result(self) -> Result:
+        """Return the scores.
+
+        Raises `RnndError` where there was nothing to predict from.
+        """
+        if not self._lines:
+            raise RnndError("no line of the logs has a timestamp: nothing to replay")
+        pipeline, tick = self.pipeline, self.pipeline.app.tick
+        record = pipeline.scoreboard.alarm
+        leads = [lead * tick for lead in record.leads]
+        return Result(
+            app=pipeline.app.name,
+            rule=pipeline.rule,
+            start=self._start,
+            end=self._end,
+            ticks=len(self._onsets),
+            lines=self._lines,
+            unparsed=self._unparsed,
+            seconds=time.perf_counter() - self._began,
+            failures=record.failures,
+            predicted=record.predicted,
+            median_lead=float(np.median(leads)) if leads else None,
+            alarms=record.alarms,
+            false_alarms=record.false,
+            known_days=self._known * tick / DAY,
+            horizons=tuple(self._score(index) for index in range(len(pipeline.horizons))),
+        )
+
+    def _score(self, index: int) -> HorizonScore:
+        """Return the scores of one horizon, over all ticks whose outcome is known."""
+        horizon = self.pipeline.horizons[index]
+        red = np.array(self._red)[:, index]
+        onsets = np.concatenate([[0], np.cumsum(self._onsets)])
+        settled = max(0, len(red) - horizon)
+        outcomes = onsets[horizon + 1 :][:settled] > onsets[1 : settled + 1]
+        known = settled > 0
+        return HorizonScore(
+            horizon=self.pipeline.app.horizons[index],
+            brier_skill=self.pipeline.scoreboard.brier[index].skill,
+            average_precision=average_precision(red[:settled], outcomes) if known else 0.0,
+            calibration_error=calibration_error(red[:settled], outcomes) if known else 0.0,
+            base_rate=float(outcomes.mean()) if known else 0.0,
+        )
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """Return *result* as what JSON can hold; names end in their unit."""
+    return {
+        "app": result.app,
+        "failure_rule": result.rule,
+        "start_timestamp_seconds": result.start,
+        "end_timestamp_seconds": result.end,
+        "ticks": result.ticks,
+        "lines": result.lines,
+        "lines_unparsed": result.unparsed,
+        "replay_seconds": round(result.seconds, 3),
+        "lines_per_second": round(result.lines / max(result.seconds, 1e-9), 1),
+        "failures": result.failures,
+        "failures_predicted": result.predicted,
+        "median_lead_seconds": result.median_lead,
+        "alarms": result.alarms,
+        "false_alarms": result.false_alarms,
+        "false_alarms_per_day": round(result.false_alarms_a_day, 6),
+        "days_with_known_health": round(result.known_days, 6),
+        "horizons": [
+            {
+                "horizon_seconds": score.horizon,
+                "brier_skill": round(score.brier_skill, 6),
+                "average_precision": round(score.average_precision, 6),
+                "calibration_error": round(score.calibration_error, 6),
+                "base_rate": round(score.base_rate, 6),
+            }
+            for score in result.horizons
+        ],
+    }

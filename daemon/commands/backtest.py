@@ -1,0 +1,206 @@
+"""`rnnd backtest`: replay logs and score the predictions that would have been made."""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from rnnd.config.schema import AppSettings
+from rnnd.config.units import format_duration, parse_duration, parse_rate
+from rnnd.daemon.backtest import Evaluation, Replay, Result, as_json
+from rnnd.daemon.files import why, write_atomically
+from rnnd.daemon.incidents import merge_incidents, read_incidents
+from rnnd.daemon.pipeline import AppPipeline
+from rnnd.daemon.predictions import HEADER, csv_rows, format_time
+from rnnd.errors import RnndError, UsageError
+
+
+def argument(parse: Callable[[str], float]) -> Callable[[str], float]:
+    """Return *parse* as an argument's type, whose message reaches the user."""
+
+    def convert(text: str) -> float:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `rnnd backtest` takes."""
+    duration = argument(parse_duration)
+    parser.add_argument(
+        "logs", nargs="+", metavar="LOG", help="a log, also .gz, .bz2, .xz, or - for standard input"
+    )
+    parser.add_argument("--name", help="the application's name (default: from the first log)")
+    parser.add_argument(
+        "--failures",
+        metavar="CSV",
+        help="when failures began (column start: ISO 8601 or epoch), instead of critical lines",
+    )
+    parser.add_argument(
+        "--horizon",
+        action="append",
+        type=duration,
+        metavar="TIME",
+        help="how far ahead; may be repeated, the first is the alarm's (default: 10m, 1m, 1h)",
+    )
+    parser.add_argument("--tick", type=duration, metavar="TIME", help="default: 10s")
+    parser.add_argument(
+        "--merge",
+        type=duration,
+        metavar="TIME",
+        help="failures closer are one (default: 10m)",
+    )
+    parser.add_argument(
+        "--budget",
+        type=argument(parse_rate),
+        metavar="RATE",
+        help="false alarms that you would put up with (default: 1/day)",
+    )
+    parser.add_argument("--predictions", metavar="CSV", help="write every prediction")
+    parser.add_argument("--json", metavar="FILE", help="write the scores (- for standard output)")
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Replay the logs, print a table, write what was asked for."""
+    app = settings(arguments)
+    incidents = load_incidents(arguments.failures, app.merge) if arguments.failures else None
+    pipeline = AppPipeline(app, arguments.seed, incidents)
+    replay = Replay(pipeline, app.logs)
+    evaluation = Evaluation(pipeline)
+    with ExitStack() as stack:
+        progress = stack.enter_context(progress_bar())
+        write = stack.enter_context(predictions_file(arguments.predictions))
+        for prediction in replay.predictions(progress):
+            evaluation.note(prediction)
+            write(prediction)
+    result = evaluation.result()
+    if arguments.json == "-":
+        print(json.dumps(as_json(result), indent=2))
+        return 0
+    if arguments.json:
+        save(arguments.json, json.dumps(as_json(result), indent=2) + "\n")
+    print_table(result)
+    return 0
+
+
+def settings(arguments: argparse.Namespace) -> AppSettings:
+    """Return the app that the *arguments* describe."""
+    horizons = arguments.horizon or []
+    given = {
+        "tick": arguments.tick,
+        "merge": arguments.merge,
+        "alarm_budget": arguments.budget,
+        "horizon": horizons[0] if horizons else None,
+        "more_horizons": tuple(horizons[1:]) if horizons else None,
+    }
+    app = AppSettings(
+        name=arguments.name or name_of(arguments.logs[0]),
+        logs=tuple(arguments.logs),
+        **{key: value for key, value in given.items() if value is not None},
+    )
+    for horizon in app.horizons:
+        if horizon < app.tick:
+            raise UsageError(
+                f"--horizon: {format_duration(horizon)} is shorter than"
+                f" the tick of {format_duration(app.tick)}"
+            )
+    return app
+
+
+def name_of(log: str) -> str:
+    """Return an application's name from the path of its log.
+
+    >>> name_of("/var/log/shop/check out.log.1.gz")
+    'check_out'
+    """
+    name = Path(log).name.split(".")[0]
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_") or "log"
+
+
+def load_incidents(path: str, merge: float) -> list[float]:
+    """Return the starts of the incidents in the CSV at *path*, those closer than *merge* as one."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({why(error)})") from error
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: is not UTF-8 text, expected a CSV with a column start") from None
+    return merge_incidents(read_incidents(text, path), merge)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[float], None]]:
+    """Show a bar on a terminal; in a pipe, nothing."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda share: None
+        return
+    columns = (TextColumn("replaying"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("replay", total=1.0)
+        yield lambda share: bar.update(task, completed=share)
+
+
+@contextmanager
+def predictions_file(path: str | None) -> Iterator[Callable[[Any], None]]:
+    """Give what writes a prediction to the CSV at *path*; nothing without one."""
+    if path is None:
+        yield lambda prediction: None
+        return
+    try:
+        file = sys.stdout if path == "-" else Path(path).open("w", encoding="utf-8")  # noqa: SIM115  closed below
+    except OSError as error:
+        raise RnndError(f"{path}: cannot be written ({why(error)})") from error
+    try:
+        file.write(HEADER)
+        yield lambda prediction: file.writelines(csv_rows(prediction))
+    except OSError as error:
+        raise RnndError(f"{path}: cannot be written ({why(error)})") from error
+    finally:
+        if path != "-":
+            file.close()
+
+
+def save(path: str, text: str) -> None:
+    """Write *text* to the file at *path*."""
+    try:
+        write_atomically(Path(path), text.encode())
+    except OSError as error:
+        raise RnndError(f"{path}: cannot be written ({why(error)})") from error
+
+
+def print_table(result: Result) -> None:
+    """Print the scores for people."""
+    lead = "-" if result.median_lead is None else format_duration(max(result.median_lead, 1))
+    share = f" ({result.predicted / result.failures:.0%})" if result.failures else ""
+    table = Table("", "", show_header=False, box=None, padding=(0, 2, 0, 0))
+    rows = [
+        ("app", result.app),
+        ("from, to", f"{format_time(result.start)}, {format_time(result.end)}"),
+        ("a failure is", result.rule),
+        ("failures", f"{result.failures}"),
+        ("predicted", f"{result.predicted}{share}"),
+        ("median lead time", lead),
+        ("false alarms a day", f"{result.false_alarms_a_day:.2f}"),
+        *(
+            (f"Brier skill, {format_duration(s.horizon)}", f"{s.brier_skill:+.3f}")
+            for s in result.horizons
+        ),
+        ("lines", f"{result.lines:,}, {result.unparsed:,} of them not parsed"),
+        ("lines a second", f"{result.lines / max(result.seconds, 1e-9):,.0f}"),
+    ]
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 100, highlight=False).print(table)

@@ -1,0 +1,85 @@
+"""Incidents: a CSV that says when failures began, in the place of those found in the lines.
+
+The header names at least ``start`` (or ``start_epoch``); a time is ISO 8601 or seconds since the
+epoch. An ``end`` (or ``end_epoch``) is heeded when incidents are merged; other columns are ignored.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Iterable
+from datetime import datetime
+
+from rnnd.errors import UsageError
+
+STARTS = ("start", "start_epoch")
+ENDS = ("end", "end_epoch")
+
+
+def parse_time(text: str) -> float:
+    """Return the seconds since the epoch that *text* says; without a zone it is local time.
+
+    >>> parse_time("2026-03-01T00:00:10Z") == parse_time("1772323210")
+    True
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = datetime.fromisoformat(text.strip()).timestamp()
+    if not math.isfinite(seconds):
+        raise ValueError(f"{text!r} is not a time")
+    return seconds
+
+
+def read_incidents(text: str, name: str) -> list[tuple[float, float]]:
+    """Return start and end of the incidents in the CSV *text*, in order of their start.
+
+    Raises `UsageError` that names the file *name* and the line of the mistake.
+    """
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), skipinitialspace=True)
+    columns = [column.strip().lower() for column in reader.fieldnames or ()]
+    reader.fieldnames = columns
+    start = next((column for column in STARTS if column in columns), None)
+    end = next((column for column in ENDS if column in columns), None)
+    if start is None:
+        raise UsageError(f"{name}:1: no column 'start' in the header {','.join(columns)[:80]!r}")
+    incidents = []
+    for row in reader:
+        try:
+            began = parse_time(row[start] or "")
+            ended = parse_time(row[end]) if end and row[end] else began
+        except (ValueError, OverflowError):
+            value = row[start] if not row[start] or end is None else f"{row[start]},{row[end]}"
+            expected = "ISO 8601 or seconds since the epoch"
+            raise UsageError(
+                f"{name}:{reader.line_num}: {value!r} is not a time, expected {expected}"
+            ) from None
+        incidents.append((began, max(began, ended)))
+    return sorted(incidents)
+
+
+def merge_incidents(incidents: Iterable[tuple[float, float]], merge: float) -> list[float]:
+    """Return the starts of *incidents* (ordered by start), those closer than *merge* s being one.
+
+    >>> merge_incidents([(0, 0), (100, 900), (1000, 1000), (2000, 2000)], merge=600)
+    [0, 2000]
+    """
+    starts: list[float] = []
+    last = -math.inf  # when the newest incident ended
+    for start, end in incidents:
+        if start - last >= merge:
+            starts.append(start)
+        last = max(last, end)
+    return starts
+
+
+def tick_of_start(start: float, tick: float) -> int:
+    """Return the tick whose end is the first at which a failure that began at *start* is known.
+
+    A prediction made at the end of a tick speaks of what begins after that moment, up to and with
+    the end of the horizon; so a start on the border of two ticks belongs to the earlier one.
+
+    >>> tick_of_start(100.0, 10.0), tick_of_start(100.1, 10.0)
+    (9, 10)
+    """
+    return math.ceil(start / tick) - 1

@@ -1,0 +1,261 @@
+"""One app's road from lines to health; the daemon and a backtest drive the very same one.
+
+Bytes come in by source. Parts of a tick are collected until the tick is over; then it is encoded,
+its onsets are noted, the network forecasts, the policy decides on a colour and the scoreboard
+writes down what was said. All is driven by the time of the events, never by a clock, so that what
+is predicted does not depend on how the bytes arrive.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnd.codecs.health import Health
+from rnnd.codecs.log import HealthRule, LogCodec, LogSettings
+from rnnd.codecs.severity import Severity
+from rnnd.codecs.tick import Tick, TickPart
+from rnnd.config.schema import AppSettings, Rule
+from rnnd.config.units import format_duration
+from rnnd.daemon.incidents import tick_of_start
+from rnnd.daemon.onsets import OnsetDetector
+from rnnd.daemon.policy import AlarmPolicy
+from rnnd.daemon.scoring import Outcomes, Scoreboard
+from rnnd.rnn.learner import Forecaster, ForecasterSettings
+
+RED, ORANGE = 0, 1  # the forecaster's events
+WARM_FAILURES = 3  # failures seen, or else …
+WARM_HORIZONS = 100  # … alarm horizons passed, before anything is said
+SILENCE = 7 * 86400.0  # s; ticks of a longer silence are skipped
+ORANGE_BELOW = 0.5  # P(green) below which the prediction is orange
+ORANGE_SURPRISE = 0.999  # quantile of its own past from which on surprise is orange
+
+Probabilities = tuple[float, float, float]  # green, orange, red
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What was said at the end of a tick, before anything after it was known."""
+
+    time: float  # s since the epoch: the end of the tick
+    app: str
+    probabilities: dict[float, Probabilities]  # by horizon in seconds
+    healths: dict[float, Health]  # predicted within each horizon
+    observed: Health  # in this tick
+    onset: bool  # a failure began in this tick
+    surprise: float  # as a quantile of its own past
+    outcomes: Outcomes  # of the alarm horizon's alarms
+    tick: Tick
+
+    @property
+    def health(self) -> Health:
+        """The health predicted within the alarm's horizon, the first."""
+        return next(iter(self.healths.values()))
+
+
+class AppPipeline:
+    """Reads the lines of one app's sources and predicts its health, a prediction a tick.
+
+    *incidents* are the starts of failures in seconds since the epoch, merged and in order; they
+    replace those found in the lines.
+    """
+
+    def __init__(
+        self, app: AppSettings, seed: int = 0, incidents: Iterable[float] | None = None
+    ) -> None:
+        self.app = app
+        self.horizons = tuple(max(1, round(h / app.tick)) for h in app.horizons)  # ticks
+        self.codec = LogCodec(log_settings(app))
+        self.forecaster = Forecaster(
+            self.codec.input_size, self.horizons, 2, ForecasterSettings(), seed
+        )
+        self.policy = AlarmPolicy(self.horizons, app.alarm_budget * app.tick)
+        self.scoreboard = Scoreboard(self.horizons)
+        self.incidents = incidents is not None
+        self._incident_ticks = {tick_of_start(start, app.tick) for start in incidents or ()}
+        merge = math.ceil(app.merge / app.tick)
+        self._onsets = (OnsetDetector(merge), OnsetDetector(merge))  # red; orange or worse
+        self._sources: set[str] = set()
+        self._parts: dict[int, list[TickPart]] = {}
+        self._next: int | None = None  # the tick that is closed next
+        self._silent = 0  # ticks without a line, up to now
+        self._longest_silence = 0.0  # ticks; forgotten slowly
+        self._silence_limit = max(1, round(SILENCE / app.tick))
+
+    @property
+    def next_tick(self) -> int | None:
+        """The tick that is closed next; None before the first event."""
+        return min(self._parts, default=None) if self._next is None else self._next
+
+    def feed(self, source: str, data: bytes, arrival: float) -> None:
+        """Parse whole lines of one *source*."""
+        self._sources.add(source)
+        self._collect(self.codec.reader(source).feed(data, arrival))
+
+    def tick_of(self, source: str) -> int | None:
+        """Return the newest tick of *source*; None before its first event."""
+        return self.codec.reader(source).tick
+
+    def finish(self) -> list[Prediction]:
+        """Close all that is pending: the input has ended."""
+        for source in sorted(self._sources):
+            self._collect(self.codec.reader(source).flush())
+        return self.close(max(self._parts) + 1) if self._parts else []
+
+    def close(self, before: int) -> list[Prediction]:
+        """Close all ticks before *before*, silent ones too, and return what was predicted."""
+        if self._next is None:
+            if not self._parts:
+                return []
+            self._next = min(self._parts)
+        predictions = []
+        while self._next < before:
+            if self._silent >= self._silence_limit and self._next not in self._parts:
+                upcoming = [tick for tick in self._parts if tick < before]
+                self._next = min(upcoming, default=before)
+                continue
+            predictions.append(self._close_tick(self._next, self._parts.pop(self._next, [])))
+            self._next += 1
+        return predictions
+
+    def _collect(self, parts: Iterable[TickPart]) -> None:
+        for part in parts:
+            tick = part.tick if self._next is None else max(part.tick, self._next)
+            self._parts.setdefault(tick, []).append(part)
+
+    def _close_tick(self, number: int, parts: list[TickPart]) -> Prediction:
+        tick = self.codec.encode_tick(number, parts)
+        observed = self._observe(tick)
+        onset, immune = self._note_onsets(number, observed)
+        forecast = self.forecaster.step(tick.vector, onset, immune)
+        red = forecast.probabilities[RED]  # (H,)
+        known = self._knows(tick)
+        decision = self.policy.step(red, bool(onset[RED]), speak=known)
+        outcomes = self.scoreboard.note(bool(onset[RED]), red, decision.alarm)
+        triples = share_out(forecast.probabilities)
+        return Prediction(
+            time=(number + 1) * self.app.tick,
+            app=self.app.name,
+            probabilities=dict(zip(self.app.horizons, triples, strict=True)),
+            healths=self._colours(decision.red, triples, forecast.surprise, known),
+            observed=observed,
+            onset=bool(onset[RED]),
+            surprise=forecast.surprise,
+            outcomes=outcomes,
+            tick=tick,
+        )
+
+    def _observe(self, tick: Tick) -> Health:
+        """Return the health of the tick itself; incidents, where given, decide what is red."""
+        if not self.incidents:
+            return tick.observed
+        if tick.number in self._incident_ticks:
+            return Health.RED
+        return min(tick.observed, Health.ORANGE)
+
+    def _note_onsets(
+        self, number: int, observed: Health
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        bad = (observed >= Health.RED, observed >= Health.ORANGE)
+        pairs = list(zip(self._onsets, bad, strict=True))
+        onset = np.array([detector.note(number, is_bad) for detector, is_bad in pairs])
+        return onset, np.array([detector.immune(number) for detector in self._onsets])
+
+    def _knows(self, tick: Tick) -> bool:
+        """Return whether a health can be told: neither warming up nor blind."""
+        if tick.lines:
+            self._longest_silence = max(self._longest_silence * 0.99, float(self._silent))
+            self._silent = 0
+        else:
+            self._silent += 1
+        blind = self._silent > max(4 * self.horizons[0], 2 * self._longest_silence)
+        score = self.scoreboard
+        warm = (
+            score.alarm.failures >= WARM_FAILURES or score.ticks >= WARM_HORIZONS * self.horizons[0]
+        )
+        return warm and not blind
+
+    def _colours(
+        self, red: NDArray[np.bool_], triples: Sequence[Probabilities], surprise: float, known: bool
+    ) -> dict[float, Health]:
+        """Return the predicted health within each horizon."""
+        healths = {}
+        for horizon, is_red, (green, _, _) in zip(
+            self.app.horizons, red.tolist(), triples, strict=True
+        ):
+            if not known:
+                healths[horizon] = Health.UNKNOWN
+            elif is_red:
+                healths[horizon] = Health.RED
+            else:
+                orange = green < ORANGE_BELOW or surprise > ORANGE_SURPRISE
+                healths[horizon] = Health.ORANGE if orange else Health.GREEN
+        return healths
+
+    @property
+    def rule(self) -> str:
+        """What makes a failure, in words."""
+        merge = f"merged at {format_duration(self.app.merge)}"
+        if self.incidents:
+            return f"an incident of the list, {merge}"
+        parts = []
+        if self.app.red.severity is not None:
+            parts.append(f"of severity {self.app.red.severity} or worse")
+        parts += [f"with {pattern!r}" for pattern in self.app.red.patterns]
+        return f"a line {' or '.join(parts) or 'of no kind'}, {merge}"
+
+    def state(self) -> dict[str, Any]:
+        """Return what must be saved to go on identically."""
+        parts = [part for tick in sorted(self._parts) for part in self._parts[tick]]
+        return {
+            "codec": self.codec.state(),
+            "forecaster": self.forecaster.state(),
+            "policy": self.policy.state(),
+            "scoreboard": self.scoreboard.state(),
+            "onsets": [detector.state() for detector in self._onsets],
+            "sources": sorted(self._sources),
+            "ticks": [tick for tick in sorted(self._parts) for _ in self._parts[tick]],
+            "parts": [self.codec.save_part(part) for part in parts],
+            "next": self._next,
+            "silent": self._silent,
+            "longest_silence": self._longest_silence,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what another pipeline's `state` gave."""
+        self.codec.restore(state["codec"])
+        self.forecaster.restore(state["forecaster"])
+        self.policy.restore(state["policy"])
+        self.scoreboard.restore(state["scoreboard"])
+        for detector, saved in zip(self._onsets, state["onsets"], strict=True):
+            detector.restore(saved)
+        self._sources = set(state["sources"])
+        self._parts = {}
+        for tick, part in zip(state["ticks"], state["parts"], strict=True):
+            self._parts.setdefault(int(tick), []).append(self.codec.load_part(part))
+        self._next = state["next"]
+        self._silent = int(state["silent"])
+        self._longest_silence = float(state["longest_silence"])
+
+
+def log_settings(app: AppSettings) -> LogSettings:
+    """Return what the log codec must know of *app*."""
+    return LogSettings(tick=app.tick, red=_health_rule(app.red), orange=_health_rule(app.orange))
+
+
+def _health_rule(rule: Rule) -> HealthRule:
+    severity = None if rule.severity is None else Severity[rule.severity.upper()]
+    return HealthRule(severity, rule.patterns)
+
+
+def share_out(probabilities: NDArray[np.float64]) -> list[Probabilities]:
+    """Return green, orange and red for each horizon, from those of red and of orange or worse.
+
+    >>> share_out(np.array([[0.25], [0.5]]))
+    [(0.5, 0.25, 0.25)]
+    """
+    red, worse = probabilities.tolist()
+    return [(1 - max(r, w), max(r, w) - r, r) for r, w in zip(red, worse, strict=True)]
