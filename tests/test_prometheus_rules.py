@@ -55,7 +55,7 @@ def fired() -> set[str]:
     names = set()
     for stories in STORIES:
         for story in yaml.safe_load(stories.read_text(encoding="utf-8"))["tests"]:
-            for expectation in story["promql_expr_test"] if "promql_expr_test" in story else ():
+            for expectation in story.get("promql_expr_test", ()):
                 for sample in expectation["exp_samples"]:
                     if sample["labels"].startswith("{alertname="):
                         names.add(sample["labels"].split('"')[1])
