@@ -59,32 +59,37 @@ class Buckets:
     """Which bucket each template counts in."""
 
     def __init__(self, buckets: int, limit: int) -> None:
-        self._owned = buckets - max(1, buckets // 4)
-        self._shared = buckets - self._owned
-        self._taken = 0
-        self.of = np.full(limit, -1, np.int64)
+        self.owned = buckets - max(1, buckets // 4)  # the others are shared
+        self._shared = buckets - self.owned
+        self.of = np.full(limit, -1, np.int64)  # the bucket of each template
         self.ticks = np.zeros(limit, np.int64)  # in how many ticks each template came
-        self.owners = np.full(buckets, -1, np.int64)
+        self.owners = np.full(self.owned, -1, np.int64)
 
     def place(self, template: int, text: bytes) -> None:
         """Give a new *template* its shared bucket."""
-        self.of[template] = self._owned + zlib.crc32(text) % self._shared
+        self.of[template] = self.owned + zlib.crc32(text) % self._shared
 
-    def count(self, templates: NDArray[np.int64]) -> None:
-        """Note that *templates* came in a tick; one that has settled moves into its own bucket."""
+    def count(self, templates: NDArray[np.int64]) -> list[int]:
+        """Note that *templates* came in a tick; return the buckets that settled ones moved into."""
         self.ticks[templates] += 1
-        if self._taken == self._owned:
-            return
-        for template in templates[self.ticks[templates] == SETTLED].tolist():
-            if self._taken < self._owned:
-                self.of[template] = self._taken
-                self.owners[self._taken] = template
-                self._taken += 1
+        settled = templates[(self.ticks[templates] >= SETTLED) & (self.of[templates] >= self.owned)]
+        if not len(settled):
+            return []
+        free = np.flatnonzero(self.owners < 0)[: len(settled)]
+        self.owners[free] = settled[: len(free)]
+        self.of[settled[: len(free)]] = free
+        return [int(bucket) for bucket in free]
 
-    @property
-    def taken(self) -> int:
-        """How many buckets have an owner."""
-        return self._taken
+    def join(self, template: int, older: int) -> None:
+        """Let *template*, which has become one with an *older* one, leave its bucket to it."""
+        self.ticks[older] += self.ticks[template]
+        bucket = int(self.of[template])
+        if bucket >= self.owned:
+            return
+        self.owners[bucket] = -1
+        if self.of[older] >= self.owned:
+            self.of[older] = bucket
+            self.owners[bucket] = older
 
     def state(self, known: int) -> dict[str, Any]:
         """Return what must be saved of the first *known* templates."""
@@ -95,7 +100,6 @@ class Buckets:
         known = len(state["of"])
         self.of[:known], self.ticks[:known] = state["of"], state["ticks"]
         self.owners[:] = state["owners"]
-        self._taken = int((self.owners >= 0).sum())
 
 
 class Overdue:
@@ -253,17 +257,14 @@ class TickFeatures:
 
         *counts* lines came of each of the distinct *templates*, *severities* of each severity.
         """
-        taken = self.buckets.taken
-        if len(templates):
-            self.buckets.count(templates)
-        if self.buckets.taken > taken:
-            self.overdue.forget(range(taken, self.buckets.taken))
+        if moved := self.buckets.count(templates):
+            self.overdue.forget(moved)
         places = self.buckets.of[templates]
         now = np.empty(self._now)
         now[: self._count] = np.bincount(places, counts, self._count)
         now[self._count : -2] = severities
         now[-2:] = severities.sum(), new
-        came = np.flatnonzero(now[: self.buckets.taken])
+        came = np.flatnonzero(now[: self.buckets.owned])
         np.log1p(now, out=now)
         self._means += self._rates * (now - self._means)
         overdue = self.overdue.update(number, came)

@@ -24,13 +24,14 @@ from rnnd.codecs.clock import Clock, parse_zone
 from rnnd.codecs.features import PLACES, TickFeatures
 from rnnd.codecs.health import Health
 from rnnd.codecs.logline import Parsed, parse
+from rnnd.codecs.masking import mask_message
 from rnnd.codecs.numbers import numeric_places, value_of, words_of
 from rnnd.codecs.pattern import Patterns
 from rnnd.codecs.severity import Severity
 from rnnd.codecs.signature import exact_signatures
 from rnnd.codecs.signatures import CONTINUATION, UNRESOLVED, Kinds
 from rnnd.codecs.stamps import Read, StampReader
-from rnnd.codecs.template import TemplateTable
+from rnnd.codecs.template import OVERFLOW, TemplateTable
 from rnnd.codecs.tick import MAX_EXAMPLE, MAX_EXAMPLES, Example, Tick, TickPart, merge_examples
 from rnnd.codecs.timestamp import Stamp, user_stamp
 
@@ -288,17 +289,17 @@ class LogCodec:
     def encode_tick(self, number: int, parts: Sequence[TickPart]) -> Tick:
         """Return the tick *number*, made of *parts*; ticks come in order, silent ones too."""
         known = len(self.templates)
-        self._resolve(parts)
+        fresh = self._resolve(parts)
         counts = np.zeros(len(self.templates))
         severities = np.zeros(len(Severity))
         numbers: dict[int, float] = {}
         for part in parts:
             templates = part.table.templates[part.kinds]
             events = templates >= 0
-            np.add.at(counts, templates[events], part.counts[events])
+            np.add.at(counts, self.templates.joined[templates[events]], part.counts[events])
             np.add.at(severities, part.table.severities[part.kinds[events]], part.counts[events])
             for kind, place, value in part.numbers:
-                template = int(part.table.templates[kind])
+                template = int(self.templates.joined[part.table.templates[kind]])
                 watched = self._places[template].get(place)
                 if watched is not None:
                     numbers[template * PLACES + watched] = value
@@ -307,6 +308,9 @@ class LogCodec:
             self.features.slots.update(
                 keys, np.fromiter(numbers.values(), np.float64, len(numbers))
             )
+        for table, kind in fresh:
+            if table.templates[kind] == OVERFLOW:  # may find room later, when templates are joined
+                table.templates[kind] = UNRESOLVED
         came = np.flatnonzero(counts)
         observed = max((part.health for part in parts), default=Health.GREEN)
         new = len(self.templates) - known
@@ -325,29 +329,33 @@ class LogCodec:
             examples=merge_examples(parts),
         )
 
-    def _resolve(self, parts: Sequence[TickPart]) -> None:
-        """Give every kind its template; new ones in the order of their texts, not of arrival."""
+    def _resolve(self, parts: Sequence[TickPart]) -> list[tuple[Kinds, int]]:
+        """Give every kind its template; new ones in the order of their texts, not of arrival.
+
+        Returns the kinds that got one now.
+        """
         fresh: dict[bytes, list[tuple[Kinds, int]]] = {}
         for part in parts:
             unresolved = part.kinds[part.table.templates[part.kinds] == UNRESOLVED]
             for kind in unresolved.tolist():
                 fresh.setdefault(part.table.texts[kind], []).append((part.table, kind))
         for text in sorted(fresh):
-            template = self._template_of(parse(text), text)
+            parsed = parse(text)
+            template = self.templates.find(parsed.component, mask_message(parsed.message), text)
+            if template >= len(self._places):
+                self._note(template, parsed)
             for table, kind in fresh[text]:
                 table.templates[kind] = template
+        for template, older in self.templates.joins:
+            self.features.buckets.join(template, older)
+        self.templates.joins.clear()
+        return [pair for pairs in fresh.values() for pair in pairs]
 
-    def _template_of(self, parsed: Parsed, text: bytes) -> int:
-        template = self.templates.find(parsed.component, parsed.tokens, text)
-        if template >= len(self._places):
-            self._note(template)
-        return template
-
-    def _note(self, template: int) -> None:
-        """Prepare for the new *template*."""
-        component, tokens = self.templates.leaders[template]
-        self._places.append({place: i for i, place in enumerate(numeric_places(tokens)[:PLACES])})
-        self.features.buckets.place(template, b" ".join((component, *tokens)))
+    def _note(self, template: int, parsed: Parsed) -> None:
+        """Prepare for the new *template*, of which *parsed* is the first message."""
+        places = numeric_places(parsed.tokens)[:PLACES]
+        self._places.append({place: index for index, place in enumerate(places)})
+        self.features.buckets.place(template, parsed.component + b" " + parsed.message)
 
     def encode(self, stream: Iterable[bytes]) -> Iterator[Vector]:
         """Give the vector of every tick of one log, whose lines come in pieces in *stream*."""
@@ -399,7 +407,7 @@ class LogCodec:
         self.kinds = Kinds()
         self._places = [{}]
         for template in range(1, len(self.templates)):
-            self._note(template)
+            self._note(template, parse(self.templates.examples[template]))
         self.features.restore(state["features"])
         for source, saved in state["readers"].items():
             self.reader(source).restore(saved)

@@ -1,11 +1,19 @@
-"""Groups messages into templates: streaming, bounded, and stable for ever.
+"""Groups messages into templates: streaming, bounded, and stable.
 
-Drain (He et al., ICWS 2017) compares a message with the templates of its length and takes the most
-similar one. As its templates change with every message, the same message may land elsewhere
-tomorrow. Here a template is its first message, its *leader*, and never changes; a message belongs
-to the *first* leader, in the order of their appearance, that is similar enough. Leaders are only
-ever added, behind the others, so a message that once belonged to a template belongs to it always,
-before and after a restart, and whatever is cached in between may be thrown away.
+The same message must count as the same template tomorrow, after a restart, and whatever was cached
+in between. So a template is found in two steps, neither of which forgets or changes its mind:
+
+1. *The cluster.* Messages of one length whose words mostly agree, as in Drain (He et al., ICWS
+   2017). Drain's templates change with every message, and the most similar one may be another
+   tomorrow. Here a cluster is its first message, its leader, for ever; and a message belongs to the
+   *first* leader, in the order of appearance, that is similar enough. Leaders are only ever added
+   behind the others, so nothing that is learnt later changes the cluster of a message.
+2. *The words that tell templates of a cluster apart.* At a place where up to `FEW` different words
+   were seen they are words of different templates: session *opened* and *closed*. Where there were
+   more, or where some were masked, they are values of a variable: the names of users. Then the
+   templates that only differ there become one, and stay one.
+
+So a template may be joined to an older one while its log is still new, at most once a place.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,70 +22,151 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnd.codecs.masking import is_variable
+
 OVERFLOW = 0
 """The template of all messages that came when the table was full."""
 
-SIMILARITY = 0.5
-VARIABLE = 0  # the word number of everything masked
+SIMILARITY = 0.7  # of the words that are not variables in both messages
+FEW = 4  # different words at a place that are not taken for a variable
+VARIABLE = b"0"
+
+Words = tuple[bytes, ...]
 
 
 class TemplateTable:
-    """Finds the template of a message, at most *limit* of them."""
+    """Finds the template of a message; there are at most *limit*, numbered as they come."""
 
     def __init__(self, limit: int = 4096) -> None:
         self._limit = limit
-        self._words: dict[bytes, int] = {}
+        self._vocabulary: dict[bytes, int] = {}
         self._groups: dict[tuple[bytes, int], _Group] = {}
-        self.leaders: list[tuple[bytes, tuple[bytes, ...]]] = [(b"", ())]
-        self.examples: list[bytes] = [b"(all other messages)"]
+        self._clusters: list[_Cluster] = []
+        self._keys: list[tuple[int, Words]] = [(-1, ())]  # cluster and words of each template
+        self.examples: list[bytes] = [b""]  # signature of the first message of each
+        self.joined = np.arange(limit, dtype=np.int64)  # the template that each has become
+        self.joins: list[tuple[int, int]] = []  # template and older template, since last cleared
 
     def __len__(self) -> int:
-        return len(self.leaders)
+        return len(self._keys)
 
-    def find(self, component: bytes, tokens: Sequence[bytes], example: bytes = b"") -> int:
-        """Return the number of the template of a message, which is made if there is none."""
-        key = (component, len(tokens))
+    def find(self, component: bytes, words: Words, example: bytes = b"") -> int:
+        """Return the template of the masked *words* of a *component*'s message.
+
+        A template is made if there is none, with *example* as the signature of its first message.
+        """
+        key = component, len(words)
+        numbers = np.array([self._number(word) for word in words], np.int32)
         group = self._groups.get(key)
-        numbers = np.array([self._number(token) for token in tokens], np.int32)
-        if group is not None and (known := group.first_similar(numbers)) is not None:
-            return known
-        if len(self.leaders) >= self._limit:
-            return OVERFLOW
-        if group is None:
-            group = self._groups[key] = _Group(len(tokens))
-        fresh = np.array([self._learn(token) for token in tokens], np.int32)
-        group.add(fresh, len(self.leaders))
-        self.leaders.append((component, tuple(tokens)))
-        self.examples.append(example)
-        return len(self.leaders) - 1
+        found = group.first_similar(numbers) if group is not None else None
+        if found is None:
+            if len(self._keys) >= self._limit:
+                return OVERFLOW
+            found = self._add_cluster(key, words)
+        cluster = self._clusters[found]
+        if cluster.learn(words):
+            self._join(cluster)
+        fixed = cluster.fixed(words)
+        template = cluster.templates.get(fixed)
+        if template is None:
+            if len(self._keys) >= self._limit:
+                return OVERFLOW
+            template = cluster.templates[fixed] = len(self._keys)
+            self._keys.append((found, words))
+            self.examples.append(example)
+        return template
 
-    def _number(self, token: bytes) -> int:
-        """Return the number of a word; words of no leader are all -1, similar to nothing."""
-        return VARIABLE if b"0" in token else self._words.get(token, -1)
+    def text(self, template: int) -> str:
+        """Return *template* as people read it, with ``<*>`` for what varies."""
+        if template == OVERFLOW:
+            return "(all other messages)"
+        number, words = self._keys[template]
+        cluster = self._clusters[number]
+        shown = b" ".join((cluster.component, *cluster.fixed(words))).strip()
+        return shown.decode("utf-8", "replace").replace("0", "<*>")
 
-    def _learn(self, token: bytes) -> int:
-        if b"0" in token:
-            return VARIABLE
-        return self._words.setdefault(token, len(self._words) + 1)
+    def _number(self, word: bytes) -> int:
+        """Return the number of a word: 0 for a variable, -1 for one that no leader has."""
+        return 0 if is_variable(word) else self._vocabulary.get(word, -1)
+
+    def _add_cluster(self, key: tuple[bytes, int], words: Words) -> int:
+        group = self._groups.setdefault(key, _Group(len(words)))
+        for word in words:
+            self._vocabulary.setdefault(word, len(self._vocabulary) + 1)
+        group.add(np.array([self._number(word) for word in words], np.int32), len(self._clusters))
+        self._clusters.append(_Cluster(key[0], words))
+        return len(self._clusters) - 1
+
+    def _join(self, cluster: "_Cluster") -> None:
+        """Join the templates of *cluster* that no longer differ to the oldest of them."""
+        templates = sorted(cluster.templates.values())
+        cluster.templates = {}
+        for template in templates:
+            oldest = cluster.templates.setdefault(cluster.fixed(self._keys[template][1]), template)
+            if oldest != template:
+                self.joined[self.joined == template] = oldest
+                self.joins.append((template, oldest))
 
     def state(self) -> dict[str, Any]:
-        """Return the leaders, as text that keeps every byte."""
+        """Return what must be saved."""
         return {
-            "leaders": [[_text(c), [_text(t) for t in tokens]] for c, tokens in self.leaders[1:]],
-            "examples": [_text(example) for example in self.examples[1:]],
+            "clusters": [
+                [_text(c.component), _texts(c.leader), [_texts(sorted(seen)) for seen in c.seen]]
+                for c in self._clusters
+            ],
+            "templates": [[number, _texts(words)] for number, words in self._keys[1:]],
+            "examples": _texts(self.examples[1:]),
+            "joined": self.joined[: len(self._keys)],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what another table's `state` gave."""
-        self.__init__(self._limit)  # type: ignore[misc]  # a table has no other state
-        for (component, tokens), example in zip(state["leaders"], state["examples"], strict=True):
-            self._append(_bytes(component), tuple(map(_bytes, tokens)), _bytes(example))
+        self._vocabulary.clear()
+        self._groups.clear()
+        self._clusters.clear()
+        for component, leader, seen in state["clusters"]:
+            number = self._add_cluster((_bytes(component), len(leader)), _words(leader))
+            self._clusters[number].seen = [set(_words(words)) for words in seen]
+        self._keys[1:] = [(number, _words(words)) for number, words in state["templates"]]
+        self.examples[1:] = _words(state["examples"])
+        self.joined = np.arange(self._limit, dtype=np.int64)
+        self.joined[: len(self._keys)] = state["joined"]
+        for template in np.unique(self.joined[1 : len(self._keys)]).tolist():
+            number, words = self._keys[template]
+            cluster = self._clusters[number]
+            cluster.templates[cluster.fixed(words)] = template
 
-    def _append(self, component: bytes, tokens: tuple[bytes, ...], example: bytes) -> None:
-        group = self._groups.setdefault((component, len(tokens)), _Group(len(tokens)))
-        group.add(np.array([self._learn(token) for token in tokens], np.int32), len(self.leaders))
-        self.leaders.append((component, tokens))
-        self.examples.append(example)
+
+class _Cluster:
+    """Messages like their *leader*: the words seen at each place, and the templates they make."""
+
+    def __init__(self, component: bytes, leader: Words) -> None:
+        self.component = component
+        self.leader = leader
+        self.seen: list[set[bytes]] = [set() for _ in leader]
+        self.templates: dict[Words, int] = {}
+
+    def learn(self, words: Words) -> bool:
+        """Note *words*; return whether a place was found to be a variable."""
+        found = False
+        for seen, word in zip(self.seen, words, strict=True):
+            word = VARIABLE if is_variable(word) else word
+            if word not in seen and len(seen) <= FEW:
+                before = _varies(seen)
+                seen.add(word)
+                found |= _varies(seen) > before
+        return found
+
+    def fixed(self, words: Words) -> Words:
+        """Return *words* with all variables masked: what tells the templates apart."""
+        return tuple(
+            VARIABLE if is_variable(word) or _varies(seen) else word
+            for seen, word in zip(self.seen, words, strict=True)
+        )
+
+
+def _varies(seen: set[bytes]) -> bool:
+    return len(seen) > FEW or (len(seen) > 1 and VARIABLE in seen)
 
 
 class _Group:
@@ -85,29 +174,36 @@ class _Group:
 
     def __init__(self, width: int) -> None:
         self._words = np.zeros((4, width), np.int32)
-        self._templates: list[int] = []
+        self._clusters: list[int] = []
 
-    def add(self, words: NDArray[np.int32], template: int) -> None:
-        count = len(self._templates)
+    def add(self, words: NDArray[np.int32], cluster: int) -> None:
+        count = len(self._clusters)
         if count == len(self._words):
             self._words = np.concatenate((self._words, np.zeros_like(self._words)))
         self._words[count] = words
-        self._templates.append(template)
+        self._clusters.append(cluster)
 
     def first_similar(self, words: NDArray[np.int32]) -> int | None:
-        """Return the first template at least `SIMILARITY` of whose words are the same."""
-        rows = self._words[: len(self._templates)]
-        if not len(words):
-            return self._templates[0]
-        alike = rows == words
-        same = alike.sum(axis=1)
-        hits = np.flatnonzero(same >= SIMILARITY * len(words))
-        return self._templates[int(hits[0])] if len(hits) else None
+        """Return the first cluster whose leader is similar to *words*."""
+        leaders = self._words[: len(self._clusters)]
+        words_differ = (leaders != words).sum(axis=1)
+        variables = ((leaders == 0) & (words == 0)).sum(axis=1)
+        compared = len(words) - variables
+        hits = np.flatnonzero(words_differ <= (1 - SIMILARITY + 1e-9) * compared)
+        return self._clusters[int(hits[0])] if len(hits) else None
 
 
 def _text(data: bytes) -> str:
     return data.decode("latin-1")
 
 
+def _texts(words: Sequence[bytes]) -> list[str]:
+    return [_text(word) for word in words]
+
+
 def _bytes(text: str) -> bytes:
     return text.encode("latin-1")
+
+
+def _words(texts: Sequence[str]) -> Words:
+    return tuple(map(_bytes, texts))
