@@ -14,7 +14,11 @@ BLOCK = 1 << 14
 
 
 class Optimiser(Protocol):
-    """Moves weights against their gradient and remembers what it needs for the next time."""
+    """Moves weights against their gradient and remembers what it needs for the next time.
+
+    What it remembers is an array a quantity and a number a weight: *memory*, of shape (M, N), which
+    may be given, filled with zeros, when it is to lie in memory that others share.
+    """
 
     def update(self, weights: Array, gradient: Array, rate: float) -> None:
         """Change *weights*, (N,), by a step of the learning *rate* against *gradient*, (N,)."""
@@ -29,17 +33,27 @@ class Optimiser(Protocol):
 class AdaGrad:
     """Divides a step by the root of all squared gradients so far: Duchi, Hazan & Singer, 2011."""
 
-    def __init__(self, size: int, dtype: DTypeLike = np.float32, epsilon: float = 1e-8) -> None:
-        self.squares: Array = np.zeros(size, dtype)
+    slots = 1
+    """M, the quantities remembered of each weight."""
+
+    def __init__(
+        self,
+        size: int,
+        dtype: DTypeLike = np.float32,
+        memory: Array | None = None,
+        epsilon: float = 1e-8,
+    ) -> None:
+        self.memory: Array = np.zeros((self.slots, size), dtype) if memory is None else memory
         self.epsilon = epsilon
 
     def update(self, weights: Array, gradient: Array, rate: float) -> None:
         """Change *weights* by a step of the learning *rate* against *gradient*."""
         for start in range(0, len(weights), BLOCK):
-            w, g, s = (a[start : start + BLOCK] for a in (weights, gradient, self.squares))
+            block = slice(start, start + BLOCK)
+            w, g, squares = weights[block], gradient[block], self.memory[0, block]
             work = g * g
-            s += work
-            np.sqrt(s, out=work)
+            squares += work
+            np.sqrt(squares, out=work)
             work += self.epsilon
             np.divide(g, work, out=work)
             work *= rate
@@ -47,11 +61,11 @@ class AdaGrad:
 
     def state(self) -> dict[str, Any]:
         """Return the memory."""
-        return {"squares": self.squares}
+        return {"memory": self.memory}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over the memory that `state` gave."""
-        self.squares[...] = state["squares"]
+        self.memory[...] = state["memory"]
 
 
 class Adam:
@@ -61,17 +75,20 @@ class Adam:
     only on those weights that *decayed*, of shape (N,), marks: by custom the matrices.
     """
 
+    slots = 2
+    """M, the quantities remembered of each weight: its gradient's mean and mean square."""
+
     def __init__(
         self,
         size: int,
         dtype: DTypeLike = np.float32,
+        memory: Array | None = None,
         betas: tuple[float, float] = (0.9, 0.999),
         epsilon: float = 1e-8,
         decay: float = 0.0,
         decayed: NDArray[np.bool_] | None = None,
     ) -> None:
-        self.mean: Array = np.zeros(size, dtype)
-        self.square: Array = np.zeros(size, dtype)
+        self.memory: Array = np.zeros((self.slots, size), dtype) if memory is None else memory
         self.steps = 0
         self.betas = betas
         self.epsilon = epsilon
@@ -80,41 +97,37 @@ class Adam:
 
     def update(self, weights: Array, gradient: Array, rate: float) -> None:
         """Change *weights* by a step of the learning *rate* against *gradient*."""
+        # Remembered are sums, m / (1 - β1) and v / (1 - β2). Those factors and the corrections of
+        # the start's bias, which the paper applies to each weight's m and v, are folded into the
+        # step's size and into epsilon: two passes over the weights less.
         self.steps += 1
         beta1, beta2 = self.betas
-        # The bias corrections of the paper, moved from the two moments to the step and to epsilon.
-        root = sqrt(1 - beta2**self.steps)
-        size, epsilon = rate * root / (1 - beta1**self.steps), self.epsilon * root
+        root = sqrt((1 - beta2) / (1 - beta2**self.steps))
+        size = rate * (1 - beta1) / (1 - beta1**self.steps) / root
         for start in range(0, len(weights), BLOCK):
             block = slice(start, start + BLOCK)
-            w, g, m, v = weights[block], gradient[block], self.mean[block], self.square[block]
+            w, g, m, v = weights[block], gradient[block], *self.memory[:, block]
             if self.decay:
-                w -= w * (
-                    rate * self.decay
-                    if self.decayed is None
-                    else self.decayed[block] * (rate * self.decay)
-                )
-            work = g * (1 - beta1)
+                lost = w * (rate * self.decay)
+                w -= lost if self.decayed is None else lost * self.decayed[block]
             m *= beta1
-            m += work
-            np.multiply(g, g, out=work)
-            work *= 1 - beta2
+            m += g
+            work = g * g
             v *= beta2
             v += work
             np.sqrt(v, out=work)
-            work += epsilon
+            work += self.epsilon / root
             np.divide(m, work, out=work)
             work *= size
             w -= work
 
     def state(self) -> dict[str, Any]:
         """Return the memory."""
-        return {"mean": self.mean, "square": self.square, "steps": self.steps}
+        return {"memory": self.memory, "steps": self.steps}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over the memory that `state` gave."""
-        self.mean[...] = state["mean"]
-        self.square[...] = state["square"]
+        self.memory[...] = state["memory"]
         self.steps = int(state["steps"])
 
 

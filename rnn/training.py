@@ -1,8 +1,6 @@
-"""One step of training a network on windows of symbols: the loss, its gradient, the new weights."""
+"""Training on windows of symbols: what to read next, the loss, its gradient, the new weights."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,82 +11,115 @@ from rnnd.rnn.parameters import Array, Indices, Parameters
 
 
 @dataclass(frozen=True, slots=True)
-class Guards:
-    """What keeps the training of recurrent networks in bounds: 0 switches either off."""
+class Windows:
+    """Cuts a sequence into *batch* streams read side by side, *length* symbols a window.
 
-    clip: float = 5.0
-    """The norm that gradients are scaled down to."""
-    dropout: float = 0.0
-    """The share of each layer's outputs that is left out of a window."""
+    Each pass over the sequence (an epoch) starts at another place, drawn from *seed*, so that the
+    windows' edges do not always fall on the same symbols. Which window comes at a step depends on
+    nothing else: training can go on anywhere.
+    """
+
+    symbols: Indices
+    batch: int
+    length: int
+    seed: int = 0
+
+    @classmethod
+    def fitting(cls, symbols: Indices, batch: int, length: int, seed: int = 0) -> "Windows":
+        """Return windows of at most this size, smaller where there are few *symbols*."""
+        length = max(1, min(length, (len(symbols) - 1) // 2))
+        batch = max(1, min(batch, (len(symbols) - 1) // (2 * length)))
+        return cls(symbols, batch, length, seed)
+
+    @property
+    def epoch(self) -> int:
+        """The steps of one pass over the sequence."""
+        return max(1, (len(self.symbols) - self.length) // (self.batch * self.length))
+
+    def begins(self, step: int) -> bool:
+        """Tell whether the streams begin anew at this *step*, with an empty memory."""
+        return step % self.epoch == 0
+
+    def at(self, step: int) -> tuple[Indices, Indices]:
+        """Return the window of *step*, (T, B), and the symbols that follow each of its symbols."""
+        epoch, index = divmod(step, self.epoch)
+        room = len(self.symbols) - 1 - self.epoch * self.batch * self.length
+        rng = np.random.default_rng((self.seed, epoch))
+        start = int(rng.integers(0, min(room, self.length) + 1))
+        stride = self.epoch * self.length
+        firsts = start + index * self.length + stride * np.arange(self.batch)
+        places = firsts + np.arange(self.length)[:, None]
+        return self.symbols[places], self.symbols[places + 1]
 
 
 class Trainer:
-    """Trains *weights* on one batch of streams, window after window.
+    """Finds how *weights* should change to predict each window's next symbols better.
 
-    The memory of the streams, `state`, is carried from each window to the next.
+    *gradients* and *memory*, the states of the streams, (B, S), are given, so that they may lie in
+    memory shared with others; the memory is carried from each window to the next.
     """
 
     def __init__(
-        self,
-        network: Network,
-        weights: Parameters,
-        optimiser: Optimiser,
-        guards: Guards,
-        rng: np.random.Generator,
+        self, network: Network, weights: Parameters, gradients: Parameters, memory: Array
     ) -> None:
         self.network = network
         self.weights = weights
-        self.gradients = weights.zeros()
-        self.optimiser = optimiser
-        self.guards = guards
-        self.rng = rng
-        self.memory: Array = np.empty((0, network.state_size), weights.vector.dtype)
+        self.gradients = gradients
+        self.memory = memory
         self._tape: Tape | None = None
 
-    def step(self, x: Indices, targets: Indices, rate: float) -> float:
-        """Learn to answer *targets*, (T, B), to *x*, (T, B), and return the loss before, in nats.
+    @classmethod
+    def alone(cls, network: Network, weights: Parameters, batch: int) -> "Trainer":
+        """Return a trainer with arrays of its own."""
+        memory = network.zero_state(batch, dtype=weights.vector.dtype)
+        return cls(network, weights, weights.zeros(), memory)
 
-        When the loss is not finite the weights stay as they are.
+    def differentiate(
+        self, x: Indices, targets: Indices, dropout: float, rng: np.random.Generator
+    ) -> float:
+        """Write into `gradients` those of the loss on a window, and return the loss, in nats.
+
+        *x* are symbols, *targets* those that follow them, both (T, B).
         """
-        loss = self.differentiate(x, targets)
-        if np.isfinite(loss) and np.isfinite(self.norm):
-            self.optimiser.update(self.weights.vector, self.gradients.vector, rate)
-        return loss
-
-    def differentiate(self, x: Indices, targets: Indices) -> float:
-        """Write the clipped gradient of the loss on a window into `gradients`; return the loss."""
-        p, tape = self.weights, self._windows(*x.shape)
-        if self.guards.dropout:
-            self.network.forward_dropout(p, x, self.memory, tape, self.guards.dropout, self.rng)
+        p, tape = self.weights, self._tape
+        if tape is None or tape.logits.shape[:2] != x.shape:
+            tape = self._tape = self.network.tape(x.shape[0], x.shape[1], p.vector.dtype)
+        if dropout:
+            self.network.forward_dropout(p, x, self.memory, tape, dropout, rng)
         else:
             self.network.forward(p, x, self.memory, tape)
         loss = cross_entropy(tape.logits.reshape(targets.size, -1), targets.ravel())
         self.network.backward(p, tape, tape.logits, self.gradients)
-        self.norm = clip_by_norm(self.gradients.vector, self.guards.clip or np.inf)
-        self.memory = tape.state
+        self.memory[...] = tape.state
         return loss
 
-    def _windows(self, times: int, batch: int) -> Tape:
-        """Return the work space for windows of this size, which is made once."""
-        if len(self.memory) != batch:
-            self.memory = self.network.zero_state(batch, dtype=self.weights.vector.dtype)
-        if self._tape is None or self._tape.logits.shape[:2] != (times, batch):
-            self._tape = self.network.tape(times, batch, self.weights.vector.dtype)
-        return self._tape
+    def step(
+        self, x: Indices, targets: Indices, optimiser: Optimiser, rate: float, clip: float = 5.0
+    ) -> float:
+        """Learn from a window, without dropout, and return the loss before, in nats."""
+        loss = self.differentiate(x, targets, 0.0, np.random.default_rng(0))
+        clip_by_norm(self.gradients.vector, clip)
+        optimiser.update(self.weights.vector, self.gradients.vector, rate)
+        return loss
 
-    def state(self) -> dict[str, Any]:
-        """Return all that a training resumed elsewhere needs."""
-        return {
-            "weights": dict(self.weights),
-            "optimiser": self.optimiser.state(),
-            "memory": self.memory,
-            "rng": self.rng.bit_generator.state,
-        }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` gave, and go on bit for bit."""
-        for name, values in state["weights"].items():
-            self.weights[name] = values
-        self.optimiser.restore(state["optimiser"])
-        self.memory = np.array(state["memory"], self.weights.vector.dtype)
-        self.rng.bit_generator.state = state["rng"]
+def mean_loss(network: Network, p: Parameters, symbols: Indices, streams: int) -> float:
+    """Return the mean surprise, in nats, at each of *symbols* but the first.
+
+    They are cut into so many *streams*, each read from an empty memory on.
+    """
+    streams = max(1, min(streams, len(symbols) // 256))
+    length = (len(symbols) - 1) // streams
+    places = length * np.arange(streams) + np.arange(length)[:, None]
+    x, targets = symbols[places], symbols[places + 1]
+    state = network.zero_state(streams, dtype=p.vector.dtype)
+    total, tape = 0.0, None
+    for start in range(0, length, 128):
+        window = slice(start, start + 128)
+        if tape is not None and len(x[window]) != len(tape.logits):
+            tape = None
+        tape = network.forward(p, x[window], state, tape)
+        state = tape.state
+        wanted = targets[window].ravel()
+        total += cross_entropy(tape.logits.reshape(wanted.size, -1), wanted) * wanted.size
+    return total / (length * streams)
