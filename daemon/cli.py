@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from rnnd import __version__
 from rnnd.errors import RnndError
 
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
 COMMANDS = {
     "run": "tail logs, learn, predict and serve metrics: the daemon",
     "backtest": "replay logs and score the predictions that would have been made",
@@ -46,6 +48,10 @@ def build_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that *argv* names (by default the program's own) and return its status."""
+    # Before NumPy is imported: one thread does our small products faster, with less CPU, and with
+    # the same bits on every machine.
+    for name in BLAS_THREADS:
+        os.environ.setdefault(name, "1")
     argv = sys.argv[1:] if argv is None else argv
     arguments = build_parser(argv).parse_args(argv)
     command = importlib.import_module(f"rnnd.daemon.commands.{arguments.command}")

@@ -88,6 +88,7 @@ class Tailer:
         self.patterns = [os.path.abspath(pattern) for pattern in patterns]  # noqa: PTH100  keeps links
         self.rotations = 0
         self.truncations = 0
+        self.dropped_bytes = 0  # of lines longer than is kept
         self.errors: Counter[str] = Counter()  # by reason
         self._chunk = chunk
         self._max_open = max_open
@@ -113,11 +114,6 @@ class Tailer:
     def lag(self) -> int:
         """How many bytes there are to be read, as far as was seen."""
         return sum(follower.lag for follower in self._followers.values())
-
-    @property
-    def cut_bytes(self) -> int:
-        """How many bytes of lines beyond all bounds were dropped from the files followed."""
-        return sum(follower.buffer.cut_bytes for follower in self._followers.values())
 
     @property
     def complaints(self) -> dict[str, str]:
@@ -489,7 +485,9 @@ class Tailer:
             follower.ending = False
             self._finish(follower)
             return lines
+        cut = follower.buffer.cut_bytes
         lines = follower.read(self._chunk)
+        self.dropped_bytes += follower.buffer.cut_bytes - cut
         self._note_open(follower)
         return lines
 

@@ -1,0 +1,241 @@
+"""One app of the daemon: its files, its pipeline, its state, taken turn by turn."""
+
+import logging
+import math
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from rnnd.codecs.health import Health
+from rnnd.config.schema import AppSettings
+from rnnd.daemon.history import History
+from rnnd.daemon.pipeline import Prediction
+from rnnd.daemon.state import StateFile, encode
+from rnnd.daemon.tail import Tailer
+from rnnd.daemon.tally import AppStatus, Failure, Tally
+
+log = logging.getLogger(__name__)
+
+TURN_BYTES = 4 << 20  # read from an app before the next one has its turn
+TURN_TICKS = 512  # closed at once, so that a long silence does not delay the end
+MAX_SOURCES = 256  # with a reader of their own; further files share them
+FAILURES_SHOWN = 20
+
+
+class Pipeline(Protocol):
+    """The road from lines to predictions; `AppPipeline` is the real one."""
+
+    def feed(self, source: str, data: bytes, arrival: float) -> None:
+        """Parse whole lines of one *source*."""
+        ...
+
+    def tick_of(self, source: str) -> int | None:
+        """Return the newest tick of *source*; None before its first event."""
+        ...
+
+    @property
+    def next_tick(self) -> int | None:
+        """The tick that is closed next; None before the first event."""
+        ...
+
+    def close(self, before: int) -> list[Prediction]:
+        """Close all ticks before *before*, silent ones too, and return what was predicted."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Return what must be saved to go on identically."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what another pipeline's `state` gave."""
+        ...
+
+
+class App:
+    """Tails one app's logs into its pipeline and keeps count.
+
+    The source whose newest tick is the lowest is read next, and a tick is closed once all sources
+    with something to read are past it. When everything is read, time closes ticks: *grace*
+    seconds after their end, for writers do not write at once.
+    """
+
+    def __init__(
+        self,
+        settings: AppSettings,
+        pipeline: Pipeline,
+        file: StateFile,
+        grace: float,
+        listeners: Sequence[Callable[[Prediction], None]] = (),
+    ) -> None:
+        self.settings = settings
+        self.pipeline = pipeline
+        self.file = file
+        self.tailer = Tailer(settings.logs)
+        self.tally = Tally()
+        codec = getattr(pipeline, "codec", None)
+        self.history = History(settings, codec.templates.text if codec else str)
+        self.catching_up = True
+        self._grace = grace
+        self._listeners = listeners
+        self._last: Prediction | None = None
+        self._failures: deque[Failure] = deque(maxlen=FAILURES_SHOWN)
+        self._last_line_at: float | None = None
+        self._sources: dict[str, str] = {}
+        self._newest: int | None = None  # tick
+
+    def load(self) -> None:
+        """Go on from the saved state, if there is one; raises `CheckpointError`."""
+        state = self.file.load()
+        if state is None:
+            log.info("%s begins anew", self.settings.name)
+            return
+        self.pipeline.restore(state["pipeline"])
+        self.tailer.restore(state["tailer"])
+        self.tally = Tally.of(state["tally"])
+        self.history.restore(state["history"])
+        self._newest = state["newest"]
+        self._sources = dict(state["sources"])
+        self._failures.extend(Failure(time, lead) for time, lead in state["failures"])
+        log.info("%s goes on after %d lines", self.settings.name, self.tally.lines)
+
+    def encode(self) -> bytes:
+        """Return the state, all of it as of one moment."""
+        self._count_files()
+        return encode(
+            {
+                "pipeline": self.pipeline.state(),
+                "tailer": self.tailer.state(),
+                "tally": self.tally.state(),
+                "history": self.history.state(),
+                "newest": self._newest,
+                "sources": self._sources,
+                "failures": [(failure.time, failure.lead) for failure in self._failures],
+            }
+        )
+
+    def close(self) -> None:
+        """Let go of all files."""
+        self.tailer.close()
+
+    def turn(self, now: float, monotonic: float) -> bool:
+        """Look at the files, read, close ticks; return whether there is more to do at once.
+
+        *now* is the time of the logs' writers, *monotonic* a clock that never goes back.
+        """
+        self.tailer.poll(monotonic)
+        done = 0
+        while done < TURN_BYTES and (ready := self.tailer.ready()):
+            source = min(ready, key=self._order)
+            data = self.tailer.read(source)
+            done += max(len(data), 1)
+            if data:
+                self._feed(source, data, now)
+            if not self._close_by_events():
+                return True
+        if self.tailer.ready():
+            return True
+        self.catching_up = False
+        return not self._close_until(self._tick_by_time(now))
+
+    def _order(self, source: str) -> float:
+        tick = self.pipeline.tick_of(self._reader_of(source))
+        return -math.inf if tick is None else tick
+
+    def _reader_of(self, source: str) -> str:
+        """Return the name of the reader of *source*: its own, or one shared when there are many."""
+        if source not in self._sources and len(self._sources) < MAX_SOURCES:
+            self._sources[source] = source
+        if source in self._sources:
+            return self._sources[source]
+        names = list(self._sources.values())
+        return names[sum(source.encode()) % len(names)]
+
+    def _feed(self, source: str, data: bytes, now: float) -> None:
+        self.tally.lines += data.count(b"\n")
+        self.tally.bytes += len(data)
+        self._last_line_at = now
+        reader = self._reader_of(source)
+        self.pipeline.feed(reader, data, now)
+        tick = self.pipeline.tick_of(reader)
+        if tick is not None:
+            self._newest = tick if self._newest is None else max(self._newest, tick)
+
+    def _close_by_events(self) -> bool:
+        """Close what no source with something to read can add to; return whether all is closed."""
+        ready = self.tailer.ready()
+        if not ready:
+            return True
+        first = min(map(self._order, ready))
+        return first == -math.inf or self._close_until(int(first))
+
+    def _tick_by_time(self, now: float) -> int:
+        """Return the first tick that may still get lines, when all that is written was read.
+
+        Where the logs are ahead of our clock, they are right about their own time.
+        """
+        tick = self.settings.tick
+        by_clock = math.floor((now - self._grace) / tick)
+        if self._newest is not None and self._newest > math.floor(now / tick):
+            return max(by_clock, self._newest)
+        return by_clock
+
+    def _close_until(self, before: int) -> bool:
+        """Close ticks before *before*, at most `TURN_TICKS`; return whether that was all."""
+        start = self.pipeline.next_tick
+        if start is None or start >= before:
+            return True
+        stop = min(before, start + TURN_TICKS)
+        for prediction in self.pipeline.close(stop):
+            self._note(prediction)
+        return stop == before
+
+    def _note(self, prediction: Prediction) -> None:
+        self._last = prediction
+        self.tally.note(prediction, self.settings.tick)
+        self.history.note(prediction)
+        if prediction.onset:
+            lead = prediction.outcomes.lead
+            seconds = None if lead is None else lead * self.settings.tick
+            self._failures.append(Failure(prediction.time, seconds))
+        for listener in self._listeners:
+            listener(prediction)
+
+    def _count_files(self) -> None:
+        tailer, tally = self.tailer, self.tally
+        tally.rotations += tailer.rotations
+        tally.truncations += tailer.truncations
+        tally.read_errors = dict(tailer.errors + Counter(tally.read_errors))
+        tally.dropped_bytes += tailer.dropped_bytes
+        tailer.rotations = tailer.truncations = tailer.dropped_bytes = 0
+        tailer.errors.clear()
+
+    def status(self) -> AppStatus:
+        """Return values for other threads: nobody changes them any more."""
+        self._count_files()
+        last = self._last
+        return AppStatus(
+            name=self.settings.name,
+            logs=self.settings.logs,
+            health=last.health if last else Health.UNKNOWN,
+            observed=last.observed if last else Health.UNKNOWN,
+            probabilities=last.probabilities if last else {},
+            brier_skill=self._skill(),
+            surprise=last.surprise if last else 0.0,
+            predicted_at=last.time if last else None,
+            last_line_at=self._last_line_at,
+            templates=last.tick.templates if last else 0,
+            files=self.tailer.files,
+            lag_bytes=self.tailer.lag,
+            catching_up=self.catching_up,
+            complaints=self.tailer.complaints,
+            failures=tuple(self._failures),
+            recent=self.history.recent(),
+            tally=Tally.of(self.tally.state()),
+        )
+
+    def _skill(self) -> dict[float, float]:
+        scoreboard = getattr(self.pipeline, "scoreboard", None)
+        if scoreboard is None:
+            return {}
+        values = (float(score.skill) for score in scoreboard.brier)
+        return dict(zip(self.settings.horizons, values, strict=True))

@@ -1,0 +1,154 @@
+"""`rnnd run`: the daemon."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from rnnd.config.loading import load_settings, parse_address
+from rnnd.config.names import app_name
+from rnnd.config.schema import AppSettings, HttpSettings, Settings
+from rnnd.config.units import parse_duration
+from rnnd.daemon.files import why
+from rnnd.daemon.http import HttpServer
+from rnnd.daemon.metrics import StatusCollector
+from rnnd.daemon.notify import Notifier
+from rnnd.daemon.page import Pages
+from rnnd.daemon.rotation import is_packed
+from rnnd.daemon.service import Service
+from rnnd.errors import ConfigError, RnndError, UsageError
+
+log = logging.getLogger(__name__)
+
+LIMIT = 1 << 22  # bytes of a configuration file that are read
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `rnnd run` takes."""
+    parser.add_argument(
+        "logs", nargs="*", metavar="LOG", help="a path or a quoted glob; all of them are one app"
+    )
+    parser.add_argument("--config", metavar="FILE", help="a configuration instead of LOGs")
+    parser.add_argument("--state", metavar="DIR", help="where what was learnt is kept")
+    parser.add_argument("--listen", metavar="HOST:PORT", help="where metrics are served")
+    parser.add_argument(
+        "--checkpoint-every", metavar="DURATION", help="how often the state is saved (1m)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the daemon until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, format="rnnd: %(message)s", stream=sys.stderr)
+    settings = read_settings(arguments)
+    service = Service(settings, notifier=Notifier.from_environment())
+
+    def reload() -> None:
+        try:
+            service.reload(read_settings(arguments))
+        except ConfigError as error:
+            log.error("the configuration stays as it was:\n%s", error)
+            service.reload_failed(str(error))
+            raise
+
+    registry = CollectorRegistry()
+    registry.register(StatusCollector(service.status))
+    host, port = parse_address(settings.http.listen)
+    server = HttpServer(host, port, Pages(service.status, registry, reload))
+    with _signals(service, reload):
+        try:
+            log.info("metrics and status on %s, state in %s", server.url, settings.state)
+            server.start()
+            service.run()
+        finally:
+            server.stop()
+    log.info("saved and stopped")
+    return 0
+
+
+@contextmanager
+def _signals(service: Service, reload: Callable[[], None]) -> Iterator[None]:
+    """Stop on SIGTERM and SIGINT, reload on SIGHUP."""
+
+    def stop(_: int, __: FrameType | None) -> None:
+        service.stop()
+
+    def again(_: int, __: FrameType | None) -> None:
+        try:
+            reload()
+        except RnndError:
+            return  # said already, and counted
+
+    handlers = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: again}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def read_settings(arguments: argparse.Namespace) -> Settings:
+    """Return the settings that the command line asks for.
+
+    Raises `UsageError`, and `ConfigError` where the file is wrong.
+    """
+    if arguments.config and arguments.logs:
+        raise UsageError("--config: give either a configuration or LOGs, not both")
+    if arguments.config:
+        settings = _from_file(Path(arguments.config))
+    elif arguments.logs:
+        settings = _from_logs(arguments.logs)
+    else:
+        raise UsageError("LOG: none given, expected paths, globs or --config FILE")
+    changes: dict[str, object] = {}
+    if arguments.state:
+        changes["state"] = arguments.state
+    if arguments.listen:
+        try:
+            parse_address(arguments.listen)
+        except ValueError as error:
+            raise UsageError(f"--listen: {error}") from error
+        changes["http"] = HttpSettings(listen=arguments.listen)
+    if arguments.checkpoint_every:
+        try:
+            changes["checkpoint_every"] = parse_duration(arguments.checkpoint_every)
+        except ValueError as error:
+            raise UsageError(f"--checkpoint-every: {error}") from error
+    return msgspec.structs.replace(settings, **changes)
+
+
+def _from_file(path: Path) -> Settings:
+    try:
+        with path.open("rb") as file:
+            text = file.read(LIMIT).decode()
+    except OSError as error:
+        raise UsageError(f"--config: {path} cannot be read ({why(error)})") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 (byte {error.start + 1})") from error
+    return load_settings(text, str(path))
+
+
+def _from_logs(logs: list[str]) -> Settings:
+    for path in logs:
+        if Path(path).is_dir():
+            raise UsageError(f"{path}: is a directory, expected logs such as '{path}/*.log'")
+        if path == "-" or is_packed(path):
+            raise UsageError(f"{path}: does not grow; `rnnd backtest` reads it")
+    app = AppSettings(name=app_name(logs[0]), logs=tuple(logs))
+    return Settings(apps=(app,), state=str(default_state(app)))
+
+
+def default_state(app: AppSettings) -> Path:
+    """Return the directory for the state of LOGs without a configuration: one a set of logs."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    paths = sorted(str(Path(path).absolute()) for path in app.logs)
+    return Path(base) / "rnnd" / f"{app.name}-{zlib.crc32(chr(0).join(paths).encode()):08x}"

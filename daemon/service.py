@@ -1,0 +1,223 @@
+"""The daemon's worker: one thread that owns the files, the codecs and the networks."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from rnnd.config.schema import AppSettings, Settings
+from rnnd.daemon.app import App, Pipeline
+from rnnd.daemon.clock import Clock, SystemClock
+from rnnd.daemon.files import why
+from rnnd.daemon.notify import Notifier
+from rnnd.daemon.pipeline import AppPipeline, Prediction
+from rnnd.daemon.state import StateDirectory, StateFile
+from rnnd.daemon.tally import ServiceStatus
+from rnnd.daemon.watch import Watcher
+
+log = logging.getLogger(__name__)
+
+POLL = 1.0  # s between two looks at the files when nothing wakes us
+PAUSE = 0.05  # s after a wake-up, so that a busy log wakes us 20 times a second, not 3,000
+GRACE = 3.0  # s after a tick's end in which its lines may still be written
+
+
+class Service:
+    """Runs all apps of *settings* until `stop`; tells others by `status` alone.
+
+    `run` is the worker's thread. `stop`, `reload` and `status` may be called from any thread, or
+    from a signal handler. A *clock* that runs faster, with a *grace* to match, makes a demo.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        notifier: Notifier | None = None,
+        grace: float = GRACE,
+        make_pipeline: Callable[[AppSettings], Pipeline] = AppPipeline,
+        listeners: Sequence[Callable[[Prediction], None]] = (),
+    ) -> None:
+        self.settings = settings
+        self._clock = clock or SystemClock()
+        self._notifier = notifier or Notifier(None)
+        self._grace = grace
+        self._make_pipeline = make_pipeline
+        self._listeners = listeners
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._next_settings: Settings | None = None
+        self._apps: dict[str, App] = {}
+        self._saving: dict[str, Future[int]] = {}
+        now = self._clock.now()
+        self._status = ServiceStatus(started_at=now, reload_at=now, state_directory=settings.state)
+
+    def status(self) -> ServiceStatus:
+        """Return the newest status; it never changes any more."""
+        return self._status
+
+    def stop(self) -> None:
+        """Let `run` save everything and return, soon."""
+        self._stop.set()
+        self._wake.set()
+
+    def reload(self, settings: Settings) -> None:
+        """Let the worker take over *settings*: unchanged apps keep everything."""
+        self._next_settings = settings
+        self._wake.set()
+
+    def reload_failed(self, error: str) -> None:
+        """Let it be known that a configuration was refused; nothing else changes."""
+        self._status = replace(self._status, reload_success=False, reload_error=error)
+
+    def run(self) -> None:
+        """Work until `stop`.
+
+        Raises `RnndError` when the state directory cannot be had, or holds what must not be
+        written over.
+        """
+        with ExitStack() as stack:
+            directory = stack.enter_context(StateDirectory(Path(self.settings.state)))
+            saver = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="saver"))
+            stack.callback(self._close_apps)
+            for app in self.settings.apps:
+                self._apps[app.name] = self._open(app, directory)
+            watcher = Watcher(self._wake)
+            stack.callback(watcher.stop)
+            watcher.start()
+            self._work(directory, watcher, saver)
+            self._notifier.stopping()
+            self._save_all()
+
+    def _work(self, directory: StateDirectory, watcher: Watcher, saver: ThreadPoolExecutor) -> None:
+        self._notifier.ready("reading what the logs hold")
+        watcher.watch(self._patterns())
+        saved = watched = self._clock.monotonic()
+        while not self._stop.is_set():
+            if self._next_settings is not None:
+                self._take_over(self._next_settings, directory)
+                watcher.watch(self._patterns())
+            self._wake.clear()
+            busy = False
+            for app in self._apps.values():
+                busy |= app.turn(self._clock.now(), self._clock.monotonic())
+                self._notifier.alive()
+                if self._stop.is_set():
+                    return
+            now = self._clock.monotonic()
+            if now - saved >= self.settings.checkpoint_every:
+                self._save_behind(saver)
+                saved = now
+            if now - watched >= POLL:
+                watcher.watch(self._patterns())
+                watched = now
+            self._collect_saved()
+            self._publish()
+            if not busy and self._clock.wait(self._wake, POLL):
+                self._clock.wait(self._stop, PAUSE)
+
+    def _patterns(self) -> list[str]:
+        return [pattern for app in self._apps.values() for pattern in app.tailer.patterns]
+
+    def _open(self, settings: AppSettings, directory: StateDirectory) -> App:
+        app = App(
+            settings,
+            self._make_pipeline(settings),
+            directory.file(settings.name),
+            self._grace,
+            self._listeners,
+        )
+        app.load()
+        return app
+
+    def _close_apps(self) -> None:
+        for app in self._apps.values():
+            app.close()
+
+    def _publish(self) -> None:
+        apps = tuple(app.status() for app in self._apps.values())
+        ready = not any(app.catching_up for app in apps)
+        if ready and not self._status.ready:
+            self._notifier.ready("watching")
+        self._status = replace(self._status, apps=apps, ready=self._status.ready or ready)
+
+    # Reloading
+
+    def _take_over(self, settings: Settings, directory: StateDirectory) -> None:
+        """Open the apps that are new, close those that have gone, keep the unchanged ones."""
+        self._next_settings = None
+        self._notifier.reloading()
+        wanted = {app.name: app for app in settings.apps}
+        for name, app in list(self._apps.items()):
+            if wanted.get(name) != app.settings:
+                self._save(app)
+                app.close()
+                del self._apps[name]
+        apps = {}
+        for name, app_settings in wanted.items():
+            apps[name] = self._apps.get(name) or self._open(app_settings, directory)
+        self._apps = apps
+        self.settings = settings
+        self._status = replace(
+            self._status, reload_success=True, reload_error="", reload_at=self._clock.now()
+        )
+        log.info("took over the configuration: %s", ", ".join(apps))
+        self._notifier.ready("watching")
+
+    # Saving
+
+    def _save_behind(self, saver: ThreadPoolExecutor) -> None:
+        """Save every app while reading goes on; one that is still being saved waits its turn."""
+        for name, app in self._apps.items():
+            if name not in self._saving:
+                self._saving[name] = saver.submit(_write, app.file, app.encode())
+
+    def _collect_saved(self) -> None:
+        for name, future in list(self._saving.items()):
+            if future.done():
+                del self._saving[name]
+                self._note_saved(name, future)
+
+    def _note_saved(self, name: str, future: Future[int]) -> None:
+        error = future.exception()
+        if isinstance(error, OSError):
+            log.error("%s: the state could not be saved (%s)", name, why(error))
+            failures = self._status.checkpoint_failures + 1
+            self._status = replace(self._status, checkpoint_failures=failures)
+            return
+        status = self._status
+        self._status = replace(
+            status,
+            checkpoint_at={**status.checkpoint_at, name: self._clock.now()},
+            checkpoint_bytes={**status.checkpoint_bytes, name: future.result()},
+        )
+
+    def _save(self, app: App) -> None:
+        """Save *app* before going on, after what is being saved of it."""
+        name = app.settings.name
+        if name in self._saving:
+            self._note_saved(name, _waited_for(self._saving.pop(name)))
+        future: Future[int] = Future()
+        try:
+            future.set_result(_write(app.file, app.encode()))
+        except OSError as error:
+            future.set_exception(error)
+        self._note_saved(name, future)
+
+    def _save_all(self) -> None:
+        for app in self._apps.values():
+            self._save(app)
+
+
+def _waited_for(future: Future[int]) -> Future[int]:
+    future.exception()
+    return future
+
+
+def _write(file: StateFile, data: bytes) -> int:
+    file.save(data)
+    return len(data)

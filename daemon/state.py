@@ -1,0 +1,122 @@
+"""What was learnt, on disk: one file an app, replaced atomically, its predecessor kept."""
+
+import fcntl
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from rnnd.daemon.files import UNFINISHED, why, write_atomically
+from rnnd.errors import CheckpointError, RnndError
+from rnnd.rnn.checkpoint import flatten, pack, unflatten, unpack
+
+log = logging.getLogger(__name__)
+
+KIND = "rnnd app"
+SUFFIX = ".rnnd"
+PREVIOUS = ".previous"
+
+
+class StateDirectory:
+    """The directory of all state files, held by one daemon alone.
+
+    Raises `RnndError` when it cannot be had.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise RnndError(
+                f"state: {path} cannot be used ({why(error)}); "
+                "expected a directory that this user may write, see --state"
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            raise RnndError(
+                f"state: {path} is in use by another rnnd; give one of them another --state"
+            ) from error
+        for rubbish in path.glob(f".*{UNFINISHED}"):  # from a daemon that was killed
+            rubbish.unlink(missing_ok=True)
+
+    def file(self, app: str) -> "StateFile":
+        """Return the state file of *app*."""
+        return StateFile(self.path / f"{app}{SUFFIX}")
+
+    def close(self) -> None:
+        """Let another daemon have the directory."""
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class StateFile:
+    """One app's state at *path*, and the one before beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.previous = path.with_name(path.name + PREVIOUS)
+        self.refused = 0  # files that were found and could not be used
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the newest state that is whole; None when there never was one.
+
+        Raises `CheckpointError` when there are files but none is whole: going on would write over
+        what may yet be rescued.
+        """
+        refusals = []
+        for path in (self.path, self.previous):
+            try:
+                state = decode(path.read_bytes())
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise CheckpointError(f"{path}: cannot be read ({why(error)})") from error
+            except CheckpointError as error:
+                self.refused += 1
+                refusals.append(f"{path}: {error}")
+                log.warning("%s was refused: %s", path, error)
+                continue
+            if refusals:
+                log.warning("went on from %s, the state before", path)
+            return state
+        if refusals:
+            raise CheckpointError(
+                f"{refusals[0]}; move it away to begin anew, or use the rnnd that wrote it"
+            )
+        return None
+
+    def save(self, data: bytes) -> None:
+        """Replace the state by *data*, keeping what was there as the previous one.
+
+        Raises `OSError` when the disk is full or may not be written; then all is as before.
+        """
+        link = self.previous.with_name(f".{self.previous.name}{UNFINISHED}")
+        link.unlink(missing_ok=True)
+        try:
+            link.hardlink_to(self.path)
+        except FileNotFoundError:
+            pass
+        else:
+            link.replace(self.previous)
+        write_atomically(self.path, data)
+
+
+def encode(state: Mapping[str, Any]) -> bytes:
+    """Return *state* as the bytes of a state file."""
+    arrays, meta = flatten(state)
+    return pack(KIND, arrays, meta)
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    """Return the state that `encode` was given; raises `CheckpointError`."""
+    return unflatten(*unpack(KIND, data))
