@@ -1,0 +1,154 @@
+"""What an app's predictions were of late: a time line, and the newest alarms with their outcome.
+
+It is bounded, saved with the app's state, and read by other threads only as finished values.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import msgspec
+
+from rnnd.codecs.health import Health
+from rnnd.codecs.tick import Example
+from rnnd.config.schema import AppSettings
+from rnnd.daemon.evidence import Evidence, Evidences
+from rnnd.daemon.pipeline import Prediction
+
+STRETCHES = 360  # of the time line
+STRETCHES_A_HORIZON = 10
+ALARMS = 20  # remembered
+EXAMPLES = 5  # lines remembered that made a tick orange or red
+
+Outcome = Literal["open", "true", "false"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Some ticks of the time line, summed up by the worst of them."""
+
+    time: float  # s since the epoch: where it begins
+    health: Health  # predicted; unknown where it was so to the end
+    observed: Health
+    red: float  # the highest probability of a failure within the alarm's horizon
+    failures: int
+    alarms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An alarm, what stood out in the log when it was raised, and what became of it."""
+
+    time: float  # s since the epoch
+    probability: float  # of a failure within the alarm's horizon, when it was raised
+    outcome: Outcome
+    lead: float | None  # s from it to its failure
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that made a tick orange or red."""
+
+    time: float  # s since the epoch: the end of its tick
+    health: Health
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """What other threads may know of the past: values that nobody changes any more."""
+
+    stretch: float = 60.0  # s
+    stretches: tuple[Stretch, ...] = ()  # the newest last; silent ones left out
+    alarms: tuple[Alarm, ...] = ()  # the newest first
+    lines: tuple[Line, ...] = ()  # the newest first
+    evidence: tuple[Evidence, ...] = ()  # what stands out now
+
+
+class History:
+    """Remembers the predictions of one app; *text* names a template."""
+
+    def __init__(self, app: AppSettings, text: Callable[[int], str]) -> None:
+        self._text = text
+        self._stretch = max(app.tick, app.horizon / STRETCHES_A_HORIZON)
+        self._stretches: deque[Stretch] = deque(maxlen=STRETCHES)
+        self._alarms: deque[Alarm] = deque(maxlen=ALARMS)
+        self._lines: deque[Line] = deque(maxlen=EXAMPLES)
+        self._evidences = Evidences(round(app.horizon / app.tick))
+
+    def note(self, prediction: Prediction) -> None:
+        """Take in what was said at the end of one tick."""
+        self._evidences.note(prediction.tick.counts)
+        self._settle(prediction)
+        _, _, red = next(iter(prediction.probabilities.values()))
+        if prediction.outcomes.alarms:
+            evidence = self._evidences.standing_out(self._text)
+            self._alarms.append(Alarm(prediction.time, red, "open", None, evidence))
+        self._remember(prediction.time, prediction.tick.examples)
+        self._draw(prediction, red)
+
+    def _settle(self, prediction: Prediction) -> None:
+        """Give the open alarms, oldest first, the outcomes that this tick brought."""
+        outcomes = prediction.outcomes
+        false = outcomes.false
+        for place, alarm in enumerate(self._alarms):
+            if alarm.outcome != "open":
+                continue
+            if false:
+                self._alarms[place] = replace(alarm, outcome="false")
+                false -= 1
+            elif outcomes.failure:
+                lead = prediction.time - alarm.time
+                self._alarms[place] = replace(alarm, outcome="true", lead=lead)
+
+    def _remember(self, time: float, examples: Iterable[Example]) -> None:
+        for example in examples:
+            self._lines.append(Line(time, example.health, example.line))
+
+    def _draw(self, prediction: Prediction, red: float) -> None:
+        begin = prediction.time // self._stretch * self._stretch
+        known = [prediction.health] if prediction.health is not Health.UNKNOWN else []
+        observed, failures, alarms = prediction.observed, 0, 0
+        if self._stretches and self._stretches[-1].time == begin:
+            last = self._stretches.pop()
+            known += [last.health] if last.health is not Health.UNKNOWN else []
+            observed, red = max(observed, last.observed), max(red, last.red)
+            failures, alarms = last.failures, last.alarms
+        self._stretches.append(
+            Stretch(
+                begin,
+                max(known, default=Health.UNKNOWN),
+                observed,
+                red,
+                failures + prediction.onset,
+                alarms + prediction.outcomes.alarms,
+            )
+        )
+
+    def recent(self) -> Recent:
+        """Return the past for other threads."""
+        return Recent(
+            self._stretch,
+            tuple(self._stretches),
+            tuple(reversed(self._alarms)),
+            tuple(reversed(self._lines)),
+            self._evidences.standing_out(self._text),
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Return what must be saved."""
+        return {
+            "stretches": msgspec.to_builtins(list(self._stretches)),
+            "alarms": msgspec.to_builtins(list(self._alarms)),
+            "lines": msgspec.to_builtins(list(self._lines)),
+            "evidences": self._evidences.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what another history's `state` gave."""
+        self._stretches.extend(msgspec.convert(state["stretches"], list[Stretch]))
+        self._alarms.extend(msgspec.convert(state["alarms"], list[Alarm]))
+        self._lines.extend(msgspec.convert(state["lines"], list[Line]))
+        self._evidences.restore(state["evidences"])

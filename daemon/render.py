@@ -1,0 +1,202 @@
+"""The status page: one HTML document with nothing from outside and every text escaped.
+
+Style and script stand in the document, and the content-security policy names them by their hash:
+even markup that got past the escaping could neither run nor load anything.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from html import escape
+from importlib.resources import files
+from string import Template
+
+from rnnd import __version__
+from rnnd.codecs.health import Health
+from rnnd.config.units import format_duration
+from rnnd.daemon import timeline
+from rnnd.daemon.history import Alarm, Recent
+from rnnd.daemon.tally import AppStatus, ServiceStatus
+from rnnd.daemon.words import (
+    SHAPES,
+    clock,
+    counted,
+    evidence_words,
+    percent,
+    plain,
+    situation,
+)
+
+ORDER = (Health.RED, Health.ORANGE, Health.UNKNOWN, Health.GREEN)
+
+
+def _read(name: str) -> str:
+    return files("rnnd.daemon").joinpath(name).read_text(encoding="utf-8")
+
+
+PAGE = Template(_read("page.html"))
+STYLE = _read("page.css")
+SCRIPT = _read("page.js")
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_hash(STYLE)}'; script-src 'sha256-{_hash(SCRIPT)}'; "
+    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def text(value: str) -> str:
+    """Return *value* for HTML: markup escaped, control characters made visible."""
+    return escape(plain(value))
+
+
+def render(status: ServiceStatus) -> str:
+    """Return the page, the worst apps first."""
+    apps = sorted(status.apps, key=lambda app: (ORDER.index(app.health), app.name))
+    said = summary(status)
+    return PAGE.substitute(
+        title=text(f"{said} – rnnd"),
+        style=STYLE,
+        script=SCRIPT,
+        summary=text(said) + _trouble(status),
+        apps="\n".join(map(_app, apps)) or '<p class="soft">Reading the configured logs.</p>',
+        version=text(__version__),
+        started=clock(status.started_at),
+    )
+
+
+def summary(status: ServiceStatus) -> str:
+    """Return how many apps have which health, the worst first."""
+    counts = [
+        f"{SHAPES[health]} {number} {health}"
+        for health in ORDER
+        if (number := sum(app.health is health for app in status.apps))
+    ]
+    return ", ".join(counts) or "starting"
+
+
+def _trouble(status: ServiceStatus) -> str:
+    parts = []
+    if not status.reload_success:
+        parts.append(f"The configuration on disk was refused: {text(status.reload_error)}")
+    if status.checkpoint_failures:
+        parts.append(f"{counted(status.checkpoint_failures, 'checkpoint')} failed.")
+    return "".join(f"<br>■ {part}" for part in parts)
+
+
+def _app(app: AppStatus) -> str:
+    name = text(app.name)
+    return (
+        f'<section class="app {app.health}" aria-labelledby="app-{name}">\n'
+        f'<div class="top"><h2 id="app-{name}">{name}</h2>'
+        f'<span class="badge {app.health}"><span aria-hidden="true">{SHAPES[app.health]}</span> '
+        f"{app.health}</span>"
+        f'<span class="soft">observed now: {SHAPES[app.observed]} {app.observed}</span></div>\n'
+        f"<p>{text(situation(app))}</p>\n"
+        f"{_horizons(app)}{timeline.draw(app.recent)}\n{_complaints(app)}"
+        f"{_alarms(app.recent.alarms)}"
+        f'<details id="more-{name}"><summary id="toggle-{name}">'
+        "What stands out, what was bad, what it is doing</summary>\n"
+        f"{_evidence(app.recent)}{_lines(app.recent)}{_doing(app)}</details>\n</section>"
+    )
+
+
+def _horizons(app: AppStatus) -> str:
+    if not app.probabilities:
+        return ""
+    rows = "".join(
+        f"<span>within {format_duration(horizon)}</span>"
+        f'<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
+        f'<rect class="track" width="100" height="10"/>'
+        f'<rect class="fill" width="{100 * red:.2f}" height="10"/></svg>'
+        f"<span>{percent(red)}</span>"
+        for horizon, (_, _, red) in sorted(app.probabilities.items())
+    )
+    return f'<h3>Probability of a failure</h3><div class="horizons">{rows}</div>'
+
+
+def _complaints(app: AppStatus) -> str:
+    items = "".join(
+        f"<li><code>{text(path)}</code>: {text(said)}</li>" for path, said in app.complaints.items()
+    )
+    return f"<h3>Logs that cannot be read</h3><ul>{items}</ul>" if items else ""
+
+
+def _alarms(alarms: Iterable[Alarm]) -> str:
+    rows = "".join(map(_alarm, alarms))
+    if not rows:
+        return ""
+    return (
+        '<h3>Recent alarms</h3><div class="scroll" tabindex="0" role="region" '
+        'aria-label="Recent alarms"><table><thead><tr><th scope="col">Raised</th>'
+        '<th scope="col">Probability</th><th scope="col">Outcome</th>'
+        f'<th scope="col">What stood out</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _alarm(alarm: Alarm) -> str:
+    found = "".join(
+        f"<li>{evidence_words(one)} – <code>{text(one.text)}</code></li>" for one in alarm.evidence
+    )
+    return (
+        f"<tr><td>{clock(alarm.time)}</td><td>{percent(alarm.probability)}</td>"
+        f"<td>{outcome_words(alarm)}</td>"
+        f'<td class="what">{f"<ul>{found}</ul>" if found else "nothing plain"}</td></tr>'
+    )
+
+
+def outcome_words(alarm: Alarm) -> str:
+    """Return what became of *alarm*."""
+    if alarm.outcome == "open":
+        return "? still open"
+    if alarm.outcome == "false":
+        return "✗ false alarm"
+    return f"✓ came true, {format_duration(alarm.lead or 1.0)} later"
+
+
+def _evidence(recent: Recent) -> str:
+    items = "".join(
+        f"<li>{evidence_words(one)} – <code>{text(one.text)}</code></li>" for one in recent.evidence
+    )
+    return f"<h3>What stands out now</h3>{f'<ul>{items}</ul>' if items else '<p>Nothing.</p>'}"
+
+
+def _lines(recent: Recent) -> str:
+    items = "".join(
+        f"<li>{clock(one.time)} {SHAPES[one.health]} {one.health} "
+        f"<code>{text(one.text)}</code></li>"
+        for one in recent.lines
+    )
+    return (
+        "<h3>The newest lines that made it orange or red</h3>"
+        f"{f'<ul>{items}</ul>' if items else '<p>None.</p>'}"
+    )
+
+
+def _doing(app: AppStatus) -> str:
+    tally = app.tally
+    skill = ", ".join(
+        f"{value:+.2f} within {format_duration(horizon)}"
+        for horizon, value in app.brier_skill.items()
+    )
+    facts = {
+        "Logs": ", ".join(app.logs),
+        "Read": f"{counted(tally.lines, 'line')} of {counted(app.templates, 'template')} "
+        f"in {counted(app.files, 'file')}; {app.lag_bytes:,} bytes to go",
+        "Last prediction": f"for the tick that ended {clock(app.predicted_at)}",
+        "Surprise": f"more unusual than {percent(app.surprise)} of the ticks before",
+        "Failures": f"{tally.failures_predicted} predicted, {tally.failures_missed} missed",
+        "Alarms": f"{tally.alarms_true} true, {tally.alarms_false} false",
+        "Brier skill": skill or "not known yet",
+    }
+    rows = "".join(f"<dt>{name}</dt><dd>{text(said)}</dd>" for name, said in facts.items())
+    return f"<h3>What it is doing</h3><dl>{rows}</dl>"
