@@ -1,20 +1,22 @@
 """What the daemon answers over HTTP: metrics, the status as a page and as JSON, health, reload."""
 
 import json
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from html import escape
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from rnnd import __version__
 from rnnd.config.units import format_duration
+from rnnd.daemon.history import Recent
 from rnnd.daemon.http import Request, Response, refuse
+from rnnd.daemon.render import HEADERS, render
 from rnnd.daemon.tally import AppStatus, ServiceStatus
+from rnnd.daemon.words import situation
 from rnnd.errors import RnndError
 
 HTML = "text/html; charset=utf-8"
@@ -73,7 +75,7 @@ class Pages:
         return Response(b"reloading\n")
 
     def _page(self, _: Request) -> Response:
-        return Response(render(self._read(), time.time()).encode(), HTML)
+        return Response(render(self._read()).encode(), HTML, headers=HEADERS)
 
 
 def stamp(seconds: float | None) -> str | None:
@@ -123,44 +125,26 @@ def _describe_app(app: AppStatus) -> dict[str, Any]:
             {"time": stamp(failure.time), "lead_seconds": failure.lead} for failure in app.failures
         ],
         "complaints": app.complaints,
+        "situation": situation(app),
+        **_describe_recent(app.recent),
     }
 
 
-def render(status: ServiceStatus, now: float) -> str:
-    """Return the status page; whatever comes from outside is escaped."""
-    apps = "".join(_render_app(app) for app in status.apps)
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>rnnd</title>
-<meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="5">
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
-  color-scheme: light dark; }}
-table {{ border-collapse: collapse; }} td, th {{ padding: .1rem 1rem .1rem 0; text-align: left; }}
-b {{ padding: 0 .5rem; border-radius: .3rem; color: #fff; background: #666; }}
-.green {{ background: #197a36; }} .orange {{ background: #b35c00; }} .red {{ background: #c1121f; }}
-</style></head><body><h1>rnnd</h1>
-{apps}<p><a href="/metrics">metrics</a> · <a href="/api/v1/status">JSON</a> ·
-rnnd {escape(__version__)}, {escape(str(stamp(now)))}</p></body></html>
-"""
-
-
-def _render_app(app: AppStatus) -> str:
-    health = str(app.health)
-    rows = "".join(
-        f"<tr><td>within {format_duration(horizon)}</td><td>{values[2]:.1%}</td></tr>"
-        for horizon, values in app.probabilities.items()
-    )
-    tally = app.tally
-    facts = [
-        f"{tally.lines:,} lines in {app.files} files, {app.templates} templates",
-        f"{tally.failures_predicted} failures foretold, {tally.failures_missed} missed, "
-        f"{tally.alarms_false} false alarms",
-    ]
-    if app.catching_up:
-        facts.append(f"catching up, {app.lag_bytes:,} bytes to go")
-    facts += [f"{path}: {text}" for path, text in app.complaints.items()]
-    listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
-    return (
-        f'<h2>{escape(app.name)} <b class="{health}">{health}</b></h2>'
-        f"<table><tr><th>failure</th><th>probability</th></tr>{rows}</table><ul>{listed}</ul>"
-    )
+def _describe_recent(recent: Recent) -> dict[str, Any]:
+    return {
+        "recent_alarms": [
+            {
+                "time": stamp(alarm.time),
+                "probability": alarm.probability,
+                "outcome": alarm.outcome,
+                "lead_seconds": alarm.lead,
+                "evidence": msgspec.to_builtins(alarm.evidence),
+            }
+            for alarm in recent.alarms
+        ],
+        "evidence": msgspec.to_builtins(recent.evidence),
+        "recent_lines": [
+            {"time": stamp(line.time), "health": str(line.health), "line": line.text}
+            for line in recent.lines
+        ],
+    }
