@@ -21,6 +21,7 @@ from rnnd.rnn.optimisers import warmup_cosine
 from rnnd.rnn.parameters import Indices, Parameters
 from rnnd.rnn.training import Windows
 
+EPOCHS, FEWEST = 15, 1500  # passes over the text, and steps, when nothing else is asked for
 SMOOTH = 0.99  # how much of the smoothed loss stays at each step
 
 
@@ -64,7 +65,9 @@ class Training(AbstractContextManager["Training"]):
     @property
     def steps(self) -> int:
         """The number of steps that make up the settings' epochs."""
-        return max(1, round(self.settings.epochs * self.windows.epoch))
+        if self.settings.epochs:
+            return max(1, round(self.settings.epochs * self.windows.epoch))
+        return max(EPOCHS * self.windows.epoch, FEWEST)
 
     @property
     def characters(self) -> int:

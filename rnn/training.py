@@ -26,9 +26,12 @@ class Windows:
 
     @classmethod
     def fitting(cls, symbols: Indices, batch: int, length: int, seed: int = 0) -> "Windows":
-        """Return windows of at most this size, smaller where there are few *symbols*."""
+        """Return windows of at most this size, and fewer streams where there are few *symbols*.
+
+        A pass over a short sequence then still has some fifty steps to learn in.
+        """
         length = max(1, min(length, (len(symbols) - 1) // 2))
-        batch = max(1, min(batch, (len(symbols) - 1) // (2 * length)))
+        batch = max(1, min(batch, (len(symbols) - 1) // (50 * length)))
         return cls(symbols, batch, length, seed)
 
     @property

@@ -22,7 +22,7 @@ from rnnd.daemon.texts import read_texts
 from rnnd.daemon.training import Training
 from rnnd.daemon.training_loop import Loop, Plan, fingerprint
 from rnnd.daemon.training_report import Silence, Terminal, bits
-from rnnd.daemon.training_settings import TrainingSettings
+from rnnd.daemon.training_settings import TrainingSettings, preset
 from rnnd.errors import UsageError
 
 PREFIX = "RNND_"
@@ -34,7 +34,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "layers": (1, 32),
     "length": (1, 65536),
     "batch": (1, 65536),
-    "epochs": (1e-6, 1e6),
+    "epochs": (0, 1e6),
     "rate": (1e-12, 1e3),
     "warmup": (0, 0.99),
     "floor": (0, 1),
@@ -51,7 +51,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `rnnd train` takes; settings not given come from the environment or defaults."""
     parser.epilog = (
-        "Each hyper-parameter may also be set through the environment: RNND_HIDDEN=512 is "
+        "With --for, hidden units, rate and dropout default to what does best in that time. Each hyper-parameter may also be set through the environment: RNND_HIDDEN=512 is "
         "--hidden 512. An option wins."
     )
     parser.add_argument(
@@ -96,7 +96,10 @@ def run(arguments: argparse.Namespace) -> int:
     model = Model.load(arguments.model) if arguments.resume else None
     text = read_texts(arguments.texts)
     codec = CharCodec.of(text)
-    settings = TrainingSettings(**given) if model is None else resumed(model, given, text, plan)
+    if model is None:
+        settings = TrainingSettings(**(preset(plan.budget) | given))
+    else:
+        settings = resumed(model, given, text, plan)
     with ExitStack() as stack:
         training = stack.enter_context(Training(settings, len(codec.alphabet), codec.symbols(text)))
         console = Console(stderr=True)
