@@ -90,6 +90,13 @@ def open_plain(path: str) -> tuple[int, os.stat_result]:
     return descriptor, status
 
 
+def whole_signature(descriptor: int) -> Signature:
+    """Return the signature of all that the open file holds."""
+    size = os.fstat(descriptor).st_size
+    head = os.pread(descriptor, min(HEAD, size), 0)
+    return Signature(head, os.pread(descriptor, min(MARKER, size), max(size - MARKER, 0)), size)
+
+
 def unpack(descriptor: int, path: str) -> int:
     """Return a descriptor of the content of the open archive *path*, in an unnamed file.
 
@@ -228,10 +235,7 @@ class Follower:
     def content(self) -> Signature:
         """Return the signature of all that the open file holds now."""
         assert self._descriptor is not None
-        size = os.fstat(self._descriptor).st_size
-        head = os.pread(self._descriptor, min(HEAD, size), 0)
-        marker = os.pread(self._descriptor, min(MARKER, size), max(size - MARKER, 0))
-        return Signature(head, marker, size)
+        return whole_signature(self._descriptor)
 
     def shortened(self) -> bool:
         """Return whether the file is a long piece of what was read, as after `truncate -s`.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from rnnd.daemon.files import PACKED
-from rnnd.daemon.follower import FileKey, Signature, open_plain, unpack
+from rnnd.daemon.follower import FileKey, Signature, open_plain, unpack, whole_signature
 
 # What rotation adds to a name: a number, a date, a word for old. Nothing else will do, for
 # `app.log.errors` and `app-worker.log` may be logs of their own beside `app.log`.
@@ -119,6 +119,18 @@ def fits(candidate: Candidate, signature: Signature) -> bool:
 def begins(candidate: Candidate, signature: Signature) -> bool:
     """Return whether *candidate* is, as far as it goes, what *signature* remembers."""
     return candidate.size > 0 and signature.offset > 0 and _try(candidate, signature.begins)
+
+
+def content(candidate: Candidate) -> Signature | None:
+    """Return the signature of all that *candidate* holds now; None when it cannot be read."""
+    try:
+        descriptor, _ = open_plain(candidate.path)
+    except OSError:
+        return None
+    try:
+        return whole_signature(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _try(candidate: Candidate, test: Callable[[int, int], bool]) -> bool:

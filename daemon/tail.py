@@ -16,6 +16,7 @@ from rnnd.daemon.rotation import (
     Candidate,
     Surroundings,
     begins,
+    content,
     fits,
     is_packed,
     unrotated_names,
@@ -150,8 +151,8 @@ class Tailer:
         self._now = now
         self._surroundings = Surroundings()
         names = self._find_names()
-        self._look(names)
         self._attach(names)
+        self._look(names)
         self._arrive(names)
         self._let_go()
         self._queues = {}
@@ -218,14 +219,26 @@ class Tailer:
         """See how far the files that are followed reach, and which were rewritten."""
         statuses = dict(names.values())
         for follower in list(self._followers.values()):
+            before = follower.modified
             try:
                 follower.look(self._now, statuses.get(follower.key))
                 if follower.is_open:
                     self._note_open(follower)
+                if not follower.signature.offset and follower.modified != before:
+                    self._look_behind(follower, before)
             except RewrittenError:
                 self._rewritten(follower)
             except OSError as error:
                 self._complain(follower.path, error)
+
+    def _look_behind(self, follower: Follower, modified: int) -> None:
+        """Find what was written to an empty file, copied and truncated between two polls."""
+        rank = follower.rank
+        present = Candidate(follower.path, follower.key, follower.size, follower.modified)
+        self._follow_successors(follower.source, modified, (present,))
+        if self._rank > rank:
+            self._rank += 1
+            follower.rank = self._rank
 
     def _attach(self, names: Names) -> None:
         """Tell followers their names, and look for those that lost theirs."""
@@ -246,12 +259,9 @@ class Tailer:
     def _arrive(self, names: Names) -> None:
         """Begin to follow the files that are new."""
         for path, key in list(self._names.items()):
-            if path not in names:
-                modified = self._modified(key)
-                if modified is None:
-                    del self._names[path]
-                else:
-                    self._follow_successors(path, modified, {key})
+            found = names.get(path)
+            if found is None or (found[0] != key and not found[1].st_size):
+                self._follow_from(path, key, ())
         relatives: dict[str, list[tuple[FileKey, Signature]]] | None = None
         for path, (key, status) in sorted(names.items()):
             if key in self._followers:
@@ -275,9 +285,7 @@ class Tailer:
             self.rotations += 1
             if self._replaced(before, new):
                 return
-            modified = self._modified(before)
-            if modified is not None:
-                self._follow_successors(new.path, modified, {new.key})
+            self._follow_from(new.path, before, (new,))
         self._follow(Follower(new.path, new.path, new.key, Signature()), new)
 
     def _follow(self, follower: Follower, found: Candidate) -> None:
@@ -289,17 +297,33 @@ class Tailer:
         self._followers[follower.key] = follower
         self._complaints.pop(follower.path, None)
 
-    def _modified(self, key: FileKey) -> int | None:
+    def _follow_from(self, path: str, key: FileKey, new: tuple[Candidate, ...]) -> None:
+        """Follow what came to *path* after the file *key* and went away before *new* came."""
         known = self._followers.get(key) or self._done.get(key)
-        return known.modified if known else None
+        if known is None:
+            self._names.pop(path, None)
+        elif known.source == path:
+            self._follow_successors(path, known.modified, new)
 
     # Rotation
 
-    def _follow_successors(self, source: str, modified: int, known: set[FileKey]) -> None:
-        """Follow the rotated files of *source* that nobody has seen, from time *modified* on."""
+    def _follow_successors(
+        self, source: str, modified: int, present: tuple[Candidate, ...]
+    ) -> None:
+        """Follow the rotated files of *source* that nobody has seen, from time *modified* on.
+
+        Copies of what is followed, or is *present* under the log's own name, are none.
+        """
         found = self._surroundings.candidates(source)
         plain = {candidate.path for candidate in found if not candidate.packed}
         signatures = [one.signature for one in self._of_source(source)]
+        signatures += filter(None, map(content, present))
+        signatures += [
+            one.content()
+            for one in self._followers.values()
+            if one.source == source and one.is_open
+        ]
+        known = {one.key for one in present}
         for candidate in found:
             key = candidate.key
             if (
@@ -321,7 +345,7 @@ class Tailer:
             follower.packed = follower.final = candidate.packed
             self._follow(follower, candidate)
             self._hold(follower)
-            self._names[source] = key
+            self._names[source] = key  # later ones come after it
 
     def _of_source(self, source: str) -> Iterator[Follower | Done]:
         yield from (one for one in self._followers.values() if one.source == source)
@@ -334,7 +358,7 @@ class Tailer:
             return
         found = [
             one
-            for one in self._surroundings.candidates(follower.path)
+            for one in self._surroundings.candidates(follower.source)
             if one.key not in self._followers
         ]
         found.sort(key=lambda candidate: candidate.packed)  # unpacking costs more
@@ -349,7 +373,7 @@ class Tailer:
             self._hold(rest)
             if follower.is_open:
                 follower.signature = follower.content()  # not to be taken for a successor
-            self._follow_successors(follower.source, copy.modified, {copy.key, follower.key})
+            self._follow_successors(follower.source, copy.modified, ())
         else:
             for one in found:  # a copy that ends before our offset has nothing for us
                 if begins(one, follower.signature):
@@ -371,7 +395,8 @@ class Tailer:
         same = [one for one in found if one.key == follower.key and not follower.packed]
         others = [one for one in found if one.key not in self._followers]
         for one in same + sorted(others, key=lambda candidate: candidate.packed):
-            if fits(one, follower.signature):
+            unread = one.key == follower.key and not follower.signature.offset
+            if unread or fits(one, follower.signature):
                 self._move(follower, one)
                 follower.attached = False
                 follower.packed = one.packed
