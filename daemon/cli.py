@@ -21,6 +21,10 @@ BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 COMMANDS = {
     "run": "tail logs, learn, predict and serve metrics: the daemon",
     "backtest": "replay logs and score the predictions that would have been made",
+    "status": "show the running daemon's apps, the worst first",
+    "explain": "say why an app is orange or red",
+    "config": "check, show or begin a configuration",
+    "systemd": "show or install the service",
     "train": "train a character model on a text",
     "generate": "let a trained model write",
     "demo": "watch rnnd predict the failures of a simulated application",

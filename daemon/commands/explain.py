@@ -1,0 +1,77 @@
+"""`rnnd explain APP`: why it is orange or red, from the lines and templates behind it."""
+
+import argparse
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from rnnd.daemon.client import URL, fetch_status
+from rnnd.daemon.evidence import Evidence
+from rnnd.daemon.terminal import health_text
+from rnnd.daemon.words import evidence_words, percent, plain
+from rnnd.errors import UsageError
+
+OUTCOMES = {"open": "still open", "true": "came true", "false": "false alarm"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `rnnd explain` takes."""
+    parser.add_argument("app", metavar="APP", help="the name of an app")
+    parser.add_argument("--url", default=URL, help=f"where rnnd listens ({URL})")
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what is known of one app."""
+    apps = {app["name"]: app for app in fetch_status(arguments.url)["apps"]}
+    if arguments.app not in apps:
+        known = ", ".join(map(plain, apps)) or "none"
+        raise UsageError(f"APP: {plain(arguments.app)!r} is unknown, rnnd watches {known}")
+    app = apps[arguments.app]
+    if arguments.json:
+        print(json.dumps(app, indent=2))
+        return 0
+    console = Console(highlight=False, soft_wrap=True)
+    title = Text(plain(app["name"]), style="bold")
+    console.print(title, "is", health_text(app["health"]))
+    for line in _paragraphs(app):
+        console.print(Text(line))
+    return 0
+
+
+def _paragraphs(app: dict[str, Any]) -> Iterator[str]:
+    yield app["situation"]
+    yield ""
+    yield "Probability of a failure:"
+    for horizon, shares in app["probabilities"].items():
+        yield f"  within {horizon}: {percent(shares['red'])}"
+    yield f"The last tick was more unusual than {percent(app['surprise'])} of those before."
+    yield from _section("What stands out now", _evidence(app["evidence"]))
+    lines = (f"{one['time']} {one['health']}: {plain(one['line'])}" for one in app["recent_lines"])
+    yield from _section("The newest lines that made it orange or red", lines)
+    yield from _section("Recent alarms", _alarms(app["recent_alarms"]))
+
+
+def _section(title: str, items: Iterator[str]) -> Iterator[str]:
+    listed = list(items)
+    yield ""
+    yield f"{title}: {'' if listed else 'nothing'}".rstrip()
+    yield from (f"  {item}" for item in listed)
+
+
+def _evidence(found: list[dict[str, Any]]) -> Iterator[str]:
+    for one in msgspec.convert(found, list[Evidence]):
+        yield f"{evidence_words(one)} – {plain(one.text)}"
+
+
+def _alarms(alarms: list[dict[str, Any]]) -> Iterator[str]:
+    for alarm in alarms:
+        lead = f", {alarm['lead_seconds']:.0f} s later" if alarm["lead_seconds"] else ""
+        outcome = OUTCOMES[alarm["outcome"]] + lead
+        yield f"{alarm['time']} at {percent(alarm['probability'])}: {outcome}"
+        for line in _evidence(alarm["evidence"]):
+            yield f"  {line}"
