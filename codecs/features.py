@@ -61,7 +61,7 @@ class Buckets:
     def __init__(self, buckets: int, limit: int) -> None:
         self.owned = buckets - max(1, buckets // 4)  # the others are shared
         self._shared = buckets - self.owned
-        self.of = np.full(limit, -1, np.int64)  # the bucket of each template
+        self.of = np.full(limit, self.owned, np.int64)  # the bucket of each template
         self.ticks = np.zeros(limit, np.int64)  # in how many ticks each template came
         self.owners = np.full(self.owned, -1, np.int64)
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnd.codecs.clock import Kind
 from rnnd.codecs.timestamp import (
     FORMATS,
     GLOG,
@@ -220,10 +221,16 @@ class StampReader:
             return None, None
         detected = detect(data[start:end], arrival)
         found = detected.find(data, start, end) if detected else None
-        if detected is None or found is None:
+        if detected is None or found is None or not self._admits(detected):
             return None, None
         self.stamps.append(detected)
         return detected, found
+
+    def _admits(self, stamp: Stamp) -> bool:
+        """Return whether *stamp* may join those known: a date in a message should not."""
+        if not self.stamps:
+            return True
+        return stamp.words <= max(self.stamps[0].words, 0) and stamp.format.kind != Kind.DATELESS
 
     def _learn(self, stamp: Stamp, line: bytes) -> bool:
         """Remember the layout of *line*; return whether there is a new one."""

@@ -253,7 +253,7 @@ def _candidates(line: bytes) -> Iterator[tuple[Format, int, re.Match[bytes]]]:
     if (found := _GLOG.find(head)) is not None:
         yield GLOG, stamp_seconds(found), found
     for format_, pattern in _ANYWHERE:
-        limit = 1 if format_.kind == Kind.DATELESS else MAX_WORDS
+        limit = 0 if format_.kind == Kind.DATELESS else MAX_WORDS
         for found in pattern.finditer(head):
             seconds = _seconds(found)
             if seconds is not None and len(head[: found.start()].split()) <= limit:

@@ -1,0 +1,72 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnd.codecs.logline import split_tokens
+from rnnd.codecs.masking import mask_message
+from rnnd.codecs.signature import coarse_signature, exact_signatures
+
+NONE = np.zeros(0, np.intp)
+TEXT = st.text("0123456789abcdefxyz-.:= \t\x01<\r", max_size=40).map(str.encode)
+
+
+def exact(line: bytes) -> bytes:
+    [signature] = exact_signatures(line + b"\n", NONE, NONE)
+    return signature
+
+
+def test_every_run_of_digits_becomes_one_zero() -> None:
+    assert exact(b"disk 95 % of 1000000, sda1") == b"disk 0 % of 0, sda0"
+
+
+def test_the_timestamp_is_cut_out() -> None:
+    lines = b"[2024-03-09] up 7\nup 7\n"
+
+    found = exact_signatures(lines, np.array([1, 18]), np.array([11, 18]))
+
+    assert found == [b"[\x01] up 0", b"up 0"]
+
+
+def test_timestamps_of_different_lengths_are_cut_out() -> None:
+    lines = b"7:08 a1\n12:09 b22\n12:10 c\n"
+
+    found = exact_signatures(lines, np.array([0, 8, 18]), np.array([4, 13, 23]))
+
+    assert found == [b"\x01 a0", b"\x01 b0", b"\x01 c"]
+
+
+def test_words_with_digits_and_identifiers_are_masked() -> None:
+    line = b"req-1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed from web7b to 0x7fed used 3f9"
+
+    assert coarse_signature(exact(line)) == b"req-0 from 0 to 0 used 0"
+
+
+@given(st.lists(TEXT, max_size=10))
+def test_the_signatures_of_a_chunk_are_those_of_its_lines(lines: list[bytes]) -> None:
+    data = b"".join(line + b"\n" for line in lines)
+    if data:
+        assert exact_signatures(data, NONE, NONE) == [exact(line) for line in lines]
+
+
+@given(TEXT)
+def test_a_signature_is_its_own_signature(line: bytes) -> None:
+    signature = exact(line)
+    coarse = coarse_signature(signature)
+
+    assert exact(signature) == signature
+    assert coarse_signature(coarse) == coarse
+    assert exact(coarse) == coarse
+
+
+@given(TEXT)
+def test_a_line_and_its_signature_have_the_same_words_in_the_same_places(line: bytes) -> None:
+    words, masked = split_tokens(line), split_tokens(coarse_signature(exact(line)))
+
+    assert len(words) == len(masked)
+    numbers = [any(48 <= byte < 58 for byte in word) for word in words]
+    assert all(b"0" in mask for mask, number in zip(masked, numbers, strict=True) if number)
+
+
+@given(TEXT)
+def test_masking_a_message_leaves_words_of_bounded_length(line: bytes) -> None:
+    assert all(0 < len(word) <= 80 for word in mask_message(coarse_signature(exact(line))))
