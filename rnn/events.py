@@ -1,0 +1,247 @@
+"""Forecasts the next event of many streams at once, learning online: what comes as a surprise?
+
+An event is a symbol, a stream a numbered row. Each stream has a hidden state of its own, carried
+from step to step, all of them one array, so that a step of many streams costs a few products.
+What is learnt is shared by all streams. A stream may end: `EDGE` comes as its last symbol, may
+surprise like any other, and leaves a fresh row behind.
+
+Learning is scheduled by steps and events, never by a clock. Each stream's symbols are collected
+into stretches; stretches go, with the state that they began in, into a memory of bounded size,
+where a new one takes the place of any other at random, so that the past fades but does not vanish.
+After every few stretches the network learns from a batch drawn from the memory.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnd.rnn.heads import cross_entropy
+from rnnd.rnn.network import Network, NetworkShape
+from rnnd.rnn.optimisers import Adam, Average, clip_by_norm
+from rnnd.rnn.sequences import EDGE
+
+Symbols = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+_PADDING = 256  # places read for nothing that are cheaper than another pass
+
+
+@dataclass(frozen=True, slots=True)
+class EventSettings:
+    """How the event model is made and learns; it is bounded in everything."""
+
+    symbols: int = 256  # the edge included: symbols are 0 to this, exclusive
+    streams: int = 1024  # rows: streams that are open at the same time
+    hidden: int = 32
+    stretch: int = 16  # events that are learnt in one piece
+    context: int = 8  # events that a piece from the middle of a burst is read with
+    memory: int = 4096  # stretches kept
+    batch: int = 32  # stretches learnt at once
+    learn_every: int = 8  # new stretches between two batches; at most one batch a step
+    rate: float = 5e-3
+    average: float = 200.0  # batches over which the weights that forecast are averaged
+
+
+@dataclass(frozen=True, slots=True)
+class Surprise:
+    """What each event of a step was to the model, in nats, in the order that they came in."""
+
+    surprise: Floats  # (N,) −log p of the event
+    expected: Floats  # (N,) the mean surprise that the forecast itself expected: its entropy
+
+    @property
+    def excess(self) -> Floats:
+        """The surprise beyond what was expected: of mean zero, as long as the model is right."""
+        return self.surprise - self.expected
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Events of one stream that are read in one go."""
+
+    stream: int
+    line: list[int]  # symbols: one before the first that is read, then those
+    lead: int  # how many of them are context only
+    places: Symbols  # of the events among those of the step
+    carried: bool  # from the stream's state, not from an empty one
+
+
+class EventModel:
+    """Forecasts the next symbol of each stream and learns what follows what."""
+
+    def __init__(self, settings: EventSettings | None = None, seed: int = 0) -> None:
+        self.settings = s = settings or EventSettings()
+        self._rng = np.random.default_rng(seed)
+        self.network = Network(NetworkShape("gru", s.symbols, s.hidden, s.symbols))
+        self.weights = self.network.initial(self._rng)
+        self._mean = Average(self.weights.vector, s.average)
+        self._reading = self.weights.zeros()
+        self._reading.vector[...] = self._mean.mean
+        self._optimiser = Adam(len(self.weights.vector))
+        self._gradients = self.weights.zeros()
+        self._states = self.network.zero_state(s.streams)  # before `_last` is read
+        self._last = np.full(s.streams, EDGE)
+        self._origins = self.network.zero_state(s.streams)  # where the open stretch began
+        self._open: list[list[int]] = [[EDGE] for _ in range(s.streams)]
+        self._memory = np.full((s.memory, s.stretch + 1), -1, np.int16)
+        self._memory_states = self.network.zero_state(s.memory)
+        self._kept = 0
+        self._credit = 0
+        self.events = 0
+        self.batches = 0
+
+    def step(self, symbols: Symbols, streams: Symbols) -> Surprise:
+        """Read the events of a step, in order, and learn by schedule.
+
+        `EDGE` ends a stream: nothing of the same row may come after it in the same step.
+        """
+        count = len(symbols)
+        result = Surprise(np.zeros(count, np.float32), np.zeros(count, np.float32))
+        if count:
+            pieces = sorted(self._pieces(symbols, streams), key=lambda piece: -len(piece.line))
+            for some in _of_like_length(pieces):
+                self._read(some, result)
+            self.events += count
+        if self._credit >= self.settings.learn_every and self._kept >= self.settings.batch:
+            self._credit = 0
+            self._learn()
+        return result
+
+    def _pieces(self, symbols: Symbols, streams: Symbols) -> Iterator["_Piece"]:
+        """Cut the step's events into pieces of one stream each, at most a stretch long.
+
+        A burst of one stream would be one event after the other, with nothing to do at the same
+        time. Its later pieces are read beside the first: with some context, from an empty state.
+        """
+        s = self.settings
+        order = np.argsort(streams, kind="stable")
+        ends = [*(np.flatnonzero(np.diff(streams[order])) + 1).tolist(), len(order)]
+        begin = 0
+        for end in ends:
+            places = order[begin:end]
+            stream = int(streams[places[0]])
+            line = [int(self._last[stream]), *symbols[places].tolist()]
+            self._collect(stream, line)
+            for start in range(0, len(places), s.stretch):
+                stop = min(start + s.stretch, len(places))
+                lead = min(start, s.context)
+                yield _Piece(
+                    stream, line[start - lead : stop + 1], lead, places[start:stop], start == 0
+                )
+            self._last[stream] = line[-1]
+            begin = end
+
+    def _read(self, pieces: list["_Piece"], result: Surprise) -> None:
+        """Write what the events of *pieces*, the longest first, surprise; carry the states on."""
+        times = len(pieces[0].line) - 1
+        x = np.full((times, len(pieces)), EDGE)
+        y = np.full((times, len(pieces)), -1)
+        streams = np.array([piece.stream for piece in pieces])
+        lengths = np.array([len(piece.line) - 1 for piece in pieces])
+        for column, piece in enumerate(pieces):
+            x[: lengths[column], column] = piece.line[:-1]
+            y[piece.lead : lengths[column], column] = piece.line[piece.lead + 1 :]
+        states = self._states[streams]
+        states[[not piece.carried for piece in pieces]] = 0
+        tape = self.network.forward(self._reading, x, states)
+        columns, rows = np.nonzero(y.T >= 0)
+        log_p = tape.logits[rows, columns]
+        log_p -= log_p.max(axis=1, keepdims=True)
+        p = np.exp(log_p)
+        totals = p.sum(axis=1)
+        picked = log_p[np.arange(len(rows)), y[rows, columns]]
+        places = np.concatenate([piece.places for piece in pieces])
+        result.surprise[places] = np.log(totals) - picked
+        result.expected[places] = np.log(totals) - np.einsum("nk,nk->n", p, log_p) / totals
+        after = tape.traces[-1].h[lengths, np.arange(len(pieces))]
+        after[self._last[streams] == EDGE] = 0
+        last = [piece.places[-1] for piece in pieces]
+        order = np.argsort(last)  # of a burst the last piece has the last word
+        self._states[streams[order]] = after[order]
+
+    def _collect(self, stream: int, line: list[int]) -> None:
+        """Add the new symbols of a stream to its open stretch, and close it when it is full."""
+        s = self.settings
+        symbols = self._open[stream]
+        if len(symbols) == 1:
+            self._origins[stream] = self._states[stream]
+        symbols += line[1:]
+        if len(symbols) <= s.stretch and symbols[-1] != EDGE:
+            return
+        for start in range(0, len(symbols) - 1, s.stretch):
+            part = symbols[start : start + s.stretch + 1]
+            slot = self._kept if self._kept < s.memory else int(self._rng.integers(s.memory))
+            self._kept = min(self._kept + 1, s.memory)
+            self._credit += 1
+            self._memory[slot] = -1
+            self._memory[slot, : len(part)] = part
+            self._memory_states[slot] = 0 if start else self._origins[stream]
+        self._open[stream] = [symbols[-1]]
+
+    def _learn(self) -> None:
+        """Learn from a batch of stretches of the past."""
+        s = self.settings
+        slots = self._rng.integers(self._kept, size=s.batch)
+        rows = self._memory[slots].T.astype(np.int64)  # (stretch + 1, batch)
+        x, y = np.maximum(rows[:-1], EDGE), rows[1:]
+        tape = self.network.forward(self.weights, x, self._memory_states[slots])
+        known = y >= 0
+        logits = tape.logits[known]
+        cross_entropy(logits, y[known])
+        tape.logits[...] = 0
+        tape.logits[known] = logits
+        self.network.backward(self.weights, tape, tape.logits, self._gradients)
+        clip_by_norm(self._gradients.vector, 1.0)
+        rate = s.rate / np.sqrt(1 + self.batches / 500)
+        self._optimiser.update(self.weights.vector, self._gradients.vector, rate)
+        self._mean.update(self.weights.vector)
+        self._reading.vector[...] = self._mean.mean
+        self.batches += 1
+
+    def state(self) -> dict[str, Any]:
+        """Return what must be saved to go on identically."""
+        lengths = np.array([len(symbols) for symbols in self._open], np.int64)
+        return {
+            "weights": self.weights.vector.copy(),
+            "average": self._mean.state(),
+            "optimiser": self._optimiser.state(),
+            "states": self._states.copy(),
+            "last": self._last.copy(),
+            "origins": self._origins.copy(),
+            "open": np.concatenate([np.array(symbols, np.int64) for symbols in self._open]),
+            "open lengths": lengths,
+            "memory": self._memory.copy(),
+            "memory states": self._memory_states.copy(),
+            "counters": [self._kept, self._credit, self.events, self.batches],
+            "rng": self._rng.bit_generator.state,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what another model's `state` gave."""
+        self.weights.vector[...] = state["weights"]
+        self._mean.restore(state["average"])
+        self._reading.vector[...] = self._mean.mean
+        self._optimiser.restore(state["optimiser"])
+        self._states[...] = state["states"]
+        self._last[...] = state["last"]
+        self._origins[...] = state["origins"]
+        ends = np.cumsum(state["open lengths"])
+        self._open = [part.tolist() for part in np.split(np.asarray(state["open"]), ends[:-1])]
+        self._memory[...] = state["memory"]
+        self._memory_states[...] = state["memory states"]
+        self._kept, self._credit, self.events, self.batches = map(int, state["counters"])
+        self._rng.bit_generator.state = state["rng"]
+
+
+def _of_like_length(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
+    """Group *pieces*, the longest first, so that a group is padded by no more than `_PADDING`."""
+    begin = 0
+    for end in range(1, len(pieces) + 1):
+        if end == len(pieces):
+            yield pieces[begin:]
+        elif (len(pieces[begin].line) - len(pieces[end].line)) * (len(pieces) - end) > _PADDING:
+            yield pieces[begin:end]
+            begin = end
