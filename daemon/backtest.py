@@ -142,7 +142,7 @@ class Evaluation:
 
         Raises `RnndError` where there was nothing to predict from.
         """
-        if not self._lines:
+        if not self._lines or self._end <= self.pipeline.app.tick:  # all of it lies at the epoch
             raise RnndError("no line of the logs has a timestamp: nothing to replay")
         pipeline, tick = self.pipeline, self.pipeline.app.tick
         record = pipeline.scoreboard.alarm

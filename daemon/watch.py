@@ -82,7 +82,7 @@ def _directories(patterns: Iterable[str]) -> dict[str, int]:
         parent = str(Path(pattern).parent)
         places = glob.glob(parent, recursive=True) if glob.has_magic(parent) else [parent]  # noqa: PTH207
         if not glob.has_magic(pattern):
-            places.append(str(Path(pattern).resolve().parent))  # where a link leads
+            places.append(str(Path(os.path.realpath(pattern)).parent))  # where a link leads
         for place in places:
             try:
                 found[place] = os.stat(place).st_ino  # noqa: PTH116

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -18,7 +17,7 @@ from rnnd.config.units import format_duration, parse_duration, parse_rate
 from rnnd.daemon.backtest import Evaluation, Replay, Result, as_json
 from rnnd.daemon.files import why, write_atomically
 from rnnd.daemon.incidents import merge_incidents, read_incidents
-from rnnd.daemon.pipeline import AppPipeline
+from rnnd.daemon.pipeline import AppPipeline, Prediction
 from rnnd.daemon.predictions import HEADER, csv_rows, format_time
 from rnnd.errors import RnndError, UsageError
 
@@ -154,31 +153,42 @@ def progress_bar() -> Iterator[Callable[[float], None]]:
 
 
 @contextmanager
-def predictions_file(path: str | None) -> Iterator[Callable[[Any], None]]:
+def predictions_file(path: str | None) -> Iterator[Callable[[Prediction], None]]:
     """Give what writes a prediction to the CSV at *path*; nothing without one."""
     if path is None:
         yield lambda prediction: None
         return
-    try:
+    with writing(path):
         file = sys.stdout if path == "-" else Path(path).open("w", encoding="utf-8")  # noqa: SIM115  closed below
-    except OSError as error:
-        raise RnndError(f"{path}: cannot be written ({why(error)})") from error
-    try:
         file.write(HEADER)
-        yield lambda prediction: file.writelines(csv_rows(prediction))
-    except OSError as error:
-        raise RnndError(f"{path}: cannot be written ({why(error)})") from error
+
+    def write(prediction: Prediction) -> None:
+        with writing(path):
+            file.writelines(csv_rows(prediction))
+
+    try:
+        yield write
     finally:
         if path != "-":
-            file.close()
+            with writing(path):  # what is still in the buffer
+                file.close()
+
+
+@contextmanager
+def writing(path: str) -> Iterator[None]:
+    """Turn what goes wrong with writing *path* into one line."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # whoever read our output has left
+    except OSError as error:
+        raise RnndError(f"{path}: cannot be written ({why(error)})") from error
 
 
 def save(path: str, text: str) -> None:
     """Write *text* to the file at *path*."""
-    try:
+    with writing(path):
         write_atomically(Path(path), text.encode())
-    except OSError as error:
-        raise RnndError(f"{path}: cannot be written ({why(error)})") from error
 
 
 def print_table(result: Result) -> None:
