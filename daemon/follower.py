@@ -185,6 +185,8 @@ class Follower:
 
         Raises `RewrittenError` when it is not what it was, and `OSError`.
         """
+        if self.packed:  # an archive does not grow
+            return
         if self._descriptor is not None:
             status = os.fstat(self._descriptor)
         if status is None or (status.st_size, status.st_mtime_ns) == (self.size, self.modified):

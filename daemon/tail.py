@@ -392,7 +392,7 @@ class Tailer:
     def _recover(self, follower: Follower) -> None:
         """Find a file that lost its name while it was not held open, or what it became."""
         found = self._surroundings.candidates(follower.source)
-        same = [one for one in found if one.key == follower.key and not follower.packed]
+        same = [one for one in found if one.key == follower.key]
         others = [one for one in found if one.key not in self._followers]
         for one in same + sorted(others, key=lambda candidate: candidate.packed):
             unread = one.key == follower.key and not follower.signature.offset
