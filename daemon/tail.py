@@ -395,7 +395,7 @@ class Tailer:
         same = [one for one in found if one.key == follower.key]
         others = [one for one in found if one.key not in self._followers]
         for one in same + sorted(others, key=lambda candidate: candidate.packed):
-            unread = one.key == follower.key and not follower.signature.offset
+            unread = one in same and not one.packed and not follower.signature.offset
             if unread or fits(one, follower.signature):
                 self._move(follower, one)
                 follower.attached = False

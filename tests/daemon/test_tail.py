@@ -79,6 +79,10 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     bench.tailer.close()
 
 
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def compress(
     path: Path, pack: Callable[[bytes], bytes] = gzip.compress, suffix: str = ".gz"
 ) -> Path:
