@@ -42,8 +42,8 @@ class SequenceSettings:
     hidden: int = 48
     batch: int = 64
     rate: float = 5e-3
-    late: float = 0.05  # share of the symbols that training moves to a random place
-    tolerance: int = 8  # symbols before and after, among whose forecasts the best one counts
+    late: float = 0.15  # share of the symbols that training moves to a random place
+    tolerance: int = 3  # symbols before and after, among whose forecasts the best one counts
     longest: int = 256  # symbols of a sequence; the rest is not read
 
 
@@ -112,8 +112,8 @@ class SequenceModel:
         state = self.network.zero_state(x.shape[1])
         logits = self.network.forward(self.weights, self._inputs(x), state).logits
         logits -= logits.max(axis=-1, keepdims=True)
-        totals: Array = np.exp(logits).sum(axis=-1, keepdims=True)
-        return np.log(totals) - logits
+        logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+        return np.negative(logits, out=logits)
 
     def _inputs(self, x: Symbols) -> NDArray[np.float32]:
         """Return the symbols *x*, (T, B), and the bags of those so far, as (T, B, 3 K)."""
