@@ -118,18 +118,19 @@ class Cell(ABC):
         """
         self._backward(p, trace, dh)
         hidden, gates = self.hidden_size, self.gates
-        d = trace.d.reshape(-1, self.derivatives, hidden)
-        blocks = d.transpose(1, 0, 2)
-        np.matmul(trace.h[:-1].reshape(-1, hidden).T, blocks[:gates], out=gradients[self.w_h])
+        d = trace.d.reshape(-1, self.derivatives * hidden)
+        columns = gates * hidden
+        before = trace.h[:-1].reshape(-1, hidden)
+        gradients[self.w_h] = _blocks(np.matmul(before.T, d[:, :columns]), gates)
+        d = d[:, -columns:]
         if is_indices(trace.x):
-            rows = d.reshape(len(d), -1)[:, -gates * hidden :]
-            sums = sum_rows(trace.x.ravel(), rows, self.input_size)
-            gradients[self.w_x] = sums.reshape(-1, gates, hidden).transpose(1, 0, 2)
+            sums = sum_rows(trace.x.ravel(), d, self.input_size)
+            gradients[self.w_x] = _blocks(sums, gates)
             gradients[self.b] = sums.sum(axis=0).reshape(gates, hidden)
         else:
             vectors = trace.x.reshape(len(d), -1)
-            np.matmul(vectors.T, blocks[-gates:], out=gradients[self.w_x])
-            np.matmul(np.ones(len(d), d.dtype), blocks[-gates:], out=gradients[self.b])
+            gradients[self.w_x] = _blocks(np.matmul(vectors.T, d), gates)
+            gradients[self.b] = np.matmul(np.ones(len(d), d.dtype), d).reshape(gates, hidden)
 
     def input_gradient(self, p: Parameters, trace: Trace) -> Array:
         """Return the gradient of the input vectors, (T, B, I), after `backward`."""
@@ -177,6 +178,11 @@ class Cell(ABC):
     @abstractmethod
     def _step(self, p: Parameters, a: Array, state: Array) -> Array:
         """Return the next state, given the input's part of the gates, which may be overwritten."""
+
+
+def _blocks(w: Array, gates: int) -> Array:
+    """Return the matrix *w*, of shape (I, G H), as a view of shape (G, I, H)."""
+    return w.reshape(len(w), gates, -1).transpose(1, 0, 2)
 
 
 def _upended(w: Array) -> Array:

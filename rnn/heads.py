@@ -5,6 +5,9 @@ from numpy.typing import NDArray
 
 from rnnd.rnn.parameters import Array, Indices
 
+SAFE = 60.0
+"""The exponentials of smaller logits, in single precision, neither overflow nor vanish."""
+
 
 def softmax(logits: Array) -> Array:
     """Return the probabilities that *logits* stand for, along the last axis.
@@ -24,13 +27,14 @@ def cross_entropy(logits: Array, targets: Indices) -> float:
     The logits are overwritten with the loss's gradient.
     """
     rows = np.arange(len(targets))
-    logits -= logits.max(axis=1, keepdims=True)
+    if not -SAFE < logits.min() <= logits.max() < SAFE:
+        logits -= logits.max(axis=1, keepdims=True)
     picked = logits[rows, targets].mean(dtype=np.float64)
     np.exp(logits, out=logits)
-    totals = logits.sum(axis=1, keepdims=True)
+    totals = np.matmul(logits, np.ones(logits.shape[1], logits.dtype))
     loss = np.log(totals).mean(dtype=np.float64) - picked
     totals *= len(targets)
-    logits /= totals
+    logits /= totals[:, None]
     logits[rows, targets] -= 1 / len(targets)
     return float(loss)
 

@@ -44,20 +44,19 @@ class Linear:
 def sum_rows(symbols: Indices, rows: Array, count: int) -> Array:
     """Return *count* rows, of which row k is the sum of those *rows* whose symbol is k.
 
-    This is the product of a one-hot matrix, transposed, with *rows*. To sort the rows by symbol and
-    add each run of them takes a tenth of that product's time.
+    This is the product of a one-hot matrix, transposed, with *rows*. To gather the rows of each
+    symbol and add them takes a tenth of that product's time.
 
     >>> sum_rows(np.array([2, 0, 2]), np.array([[1.0], [5.0], [3.0]]), 3).ravel()
     array([5., 0., 4.])
     """
     order = np.argsort(symbols, kind="stable")
-    ordered = rows[order]
     ends = np.cumsum(np.bincount(symbols, minlength=count)).tolist()
     sums = np.zeros((count, rows.shape[1]), rows.dtype)
     ones = np.ones(len(rows), rows.dtype)
     start = 0
     for total, end in zip(sums, ends, strict=True):
         if end > start:
-            np.matmul(ones[: end - start], ordered[start:end], out=total)
+            np.matmul(ones[: end - start], rows[order[start:end]], out=total)
         start = end
     return sums

@@ -33,6 +33,7 @@ class Tape:
         self.traces = traces
         self.logits = logits
         self.masks: list[Array] = []
+        self.dh: Array = np.empty_like(traces[-1].outputs)
         self.top: Array = traces[-1].outputs
 
     @property
@@ -116,7 +117,7 @@ class Network:
     def backward(self, p: Parameters, tape: Tape, dlogits: Array, gradients: Parameters) -> None:
         """Write the gradients of all weights, given that of the logits, (T, B, K)."""
         self.output.backward(tape.top, dlogits, gradients)
-        dh = self.output.input_gradient(p, dlogits)
+        dh = self.output.input_gradient(p, dlogits, out=tape.dh)
         for index in range(len(self.cells) - 1, -1, -1):
             if tape.masks:
                 dh *= tape.masks[index]

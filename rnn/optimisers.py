@@ -22,12 +22,15 @@ class Optimiser(Protocol):
 
     def update(self, weights: Array, gradient: Array, rate: float) -> None:
         """Change *weights*, (N,), by a step of the learning *rate* against *gradient*, (N,)."""
+        ...
 
     def state(self) -> dict[str, Any]:
         """Return the memory: arrays and numbers."""
+        ...
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over the memory that `state` gave."""
+        ...
 
 
 class AdaGrad:
