@@ -331,7 +331,7 @@ class Tailer:
                 or not candidate.size
                 or key in known
                 or key in self._followers
-                or key in self._done
+                or self._is_done(candidate)
                 or self._copies.get(key) == candidate.size
                 or (candidate.packed and candidate.path.rpartition(".")[0] in plain)
             ):
@@ -461,14 +461,22 @@ class Tailer:
         """Return whether a file that was let go is still that file; follow it if it has grown."""
         done = self._done[key]
         found = Candidate(path, key, status.st_size, status.st_mtime_ns)
-        if (found.size, found.modified) == (done.signature.offset, done.modified):
-            return True
-        if not begins(found, done.signature):
-            del self._done[key]
+        if not self._is_done(found):
             return False
         if found.size > done.signature.offset:
             del self._done[key]
             self._follow(Follower(done.source, path, key, done.signature), found)
+        return True
+
+    def _is_done(self, found: Candidate) -> bool:
+        """Return whether *found* was let go; a file with its inode used again was not."""
+        done = self._done.get(found.key)
+        if done is None:
+            return False
+        same = (found.size, found.modified) == (done.signature.offset, done.modified)
+        if not same and not begins(found, done.signature):
+            del self._done[found.key]
+            return False
         return True
 
     # Letting go
