@@ -50,7 +50,7 @@ def _nothing_new(world: World, process: Process, times: Floats, left: Floats) ->
     scales = process.scale * np.exp(spread)
     within = 1 - process.to_failure.survival(grid[:, None] / scales).mean(axis=1)
     middles = (within[1:] + within[:-1]) / 2 * np.diff(grid)
-    expected = process.rate * process.fatal * np.concatenate([[0.0], np.cumsum(middles)])
+    expected = world.rate(process) * process.fatal * np.concatenate([[0.0], np.cumsum(middles)])
     load = world.load(times) if process.with_load else 1.0
     return np.asarray(np.exp(-load * np.interp(np.maximum(left, 0.0), grid, expected)))
 

@@ -33,14 +33,15 @@ class Stretch:
 class Simulator:
     """An application whose log and failures follow from *seed* alone.
 
-    About 100,000 lines and six failures a day, for *days* days from *start* (epoch seconds).
+    About 100,000 lines and six failures a day, for *days* days from *start* (epoch seconds); with
+    another *frequency*, so many times the episodes that lead to them.
     """
 
-    def __init__(self, seed: int, days: int, start: float = START) -> None:
+    def __init__(self, seed: int, days: int, start: float = START, frequency: float = 1.0) -> None:
         self.start = start
         self.days = days
         weekday = datetime.fromtimestamp(start, UTC).weekday()
-        self._world = World(seed, days, weekday)
+        self._world = World(seed, days, weekday, frequency)
 
     @cached_property
     def failures(self) -> tuple[Failure, ...]:

@@ -55,11 +55,6 @@ class Process:
     fade: float = 0.0  # s until a recovered one shows no more
     with_load: bool = False  # begins in proportion to the load
 
-    @property
-    def rate(self) -> float:
-        """Episodes a second at mean load."""
-        return self.failures_a_day / self.fatal / DAY
-
 
 PROCESSES = (
     # growing numbers
@@ -106,6 +101,7 @@ class World:
     seed: int
     days: int
     weekday: int = 0  # of the first day; 0 is Monday
+    frequency: float = 1.0  # of episodes, beside the usual
     episodes: tuple[Episode, ...] = field(init=False)
     failures: tuple[Failure, ...] = field(init=False)
     deployments: Floats = field(init=False)
@@ -118,6 +114,10 @@ class World:
         object.__setattr__(self, "episodes", episodes)
         object.__setattr__(self, "failures", failures)
         object.__setattr__(self, "deployments", np.sort(days * DAY + hours * 3600.0))
+
+    def rate(self, process: Process) -> float:
+        """Return the episodes of *process* a second, at mean load."""
+        return self.frequency * process.failures_a_day / process.fatal / DAY
 
     @property
     def seconds(self) -> float:
@@ -160,7 +160,7 @@ class World:
 
     def _wait(self, process: Process, random: np.random.Generator, now: float = 0.0) -> float:
         """Return the seconds from *now* to the next beginning, by thinning."""
-        rate = process.rate * (MOST_LOAD if process.with_load else 1.0)
+        rate = self.rate(process) * (MOST_LOAD if process.with_load else 1.0)
         waited = 0.0
         while True:
             waited += random.exponential(1 / rate)
