@@ -13,6 +13,7 @@ from rnnd.codecs.signatures import Kinds
 
 MAX_EXAMPLES = 3  # lines kept a tick that made it orange or red
 MAX_EXAMPLE = 400  # bytes of each
+NOTHING = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class TickPart:
     health: Health = Health.GREEN
     numbers: list[tuple[int, int, float]] = field(default_factory=list)  # kind, place, value
     examples: list[Example] = field(default_factory=list)
+    sequence: NDArray[np.int64] = field(default_factory=lambda: NOTHING)  # kinds, line by line
+    source: str = ""  # the log that the lines are from
 
     def summary(self) -> dict[str, Any]:
         """Return everything but the numbers of kinds, for comparison across tables."""
