@@ -21,16 +21,19 @@ from prometheus_client import CollectorRegistry
 
 from rnnd.codecs.health import Health
 from rnnd.config.schema import AppSettings, Settings
+from rnnd.daemon.app import Pipeline
 from rnnd.daemon.http import HttpServer
 from rnnd.daemon.metrics import StatusCollector
 from rnnd.daemon.page import Pages
-from rnnd.daemon.pipeline import Prediction
+from rnnd.daemon.pipeline import AppPipeline, Prediction
 from rnnd.daemon.service import Service
 from rnnd.daemon.simulator.files import GrowingLog, write_log
 from rnnd.daemon.simulator.simulator import Simulator
 from rnnd.errors import RnndError
 
 APP = "shop"
+FREQUENCY = 4.0  # of episodes, beside the usual: who looks on does not have a day
+BUDGET = 4 / 86400  # false alarms a second, as many more
 STEP = 0.1  # s of real time between two looks at the clock
 LEAD_IN = 1500.0  # s of log before the first announced failure, where the live part begins
 BEHIND = 1200.0  # s of log that the daemon may be behind before the application waits for it
@@ -160,7 +163,7 @@ class Script:
     @classmethod
     def of(cls, seed: int, history_days: int, start: float) -> "Script":
         """Return the script of *seed*; live begins a little before an announced failure."""
-        simulator = Simulator(seed, history_days + LIVE_DAYS, start)
+        simulator = Simulator(seed, history_days + LIVE_DAYS, start, FREQUENCY)
         earliest = start + history_days * 86400.0
         announced = (
             failure.start - LEAD_IN
@@ -179,19 +182,26 @@ class Demo:
     """Plays a *script* in *directory* at *speed*, until `stop`, and tells *view*."""
 
     def __init__(
-        self, script: Script, directory: Path, speed: float, listen: tuple[str, int], view: View
+        self,
+        script: Script,
+        directory: Path,
+        speed: float,
+        listen: tuple[str, int],
+        view: View,
+        make_pipeline: Callable[[AppSettings], Pipeline] = AppPipeline,
     ) -> None:
         self._script = script
         self._speed = speed
         self._view = view
         self._path = directory / f"{APP}.log"
-        self._settings = AppSettings(name=APP, logs=(str(self._path),))
+        self._settings = AppSettings(name=APP, logs=(str(self._path),), alarm_budget=BUDGET)
         self._clock = SimulatedClock(script.live_from)
         self._predictions: SimpleQueue[Prediction] = SimpleQueue()
         self._service = Service(
             Settings(apps=(self._settings,), state=str(directory / "state")),
             clock=self._clock,
             grace=0.0,
+            make_pipeline=make_pipeline,
             listeners=[self._predictions.put],
         )
         self._listen = listen
