@@ -67,9 +67,11 @@ def rnnd(folder: Path, *arguments: str) -> Iterator[str]:
     """Run the daemon and give its address."""
     log = folder / "rnnd.log"
     command = (sys.executable, "-m", "rnnd", "run", *arguments)
-    with running(log, *command, "--listen", "127.0.0.1:0", "--state", str(folder / "state")):
+    options = ("--listen", "127.0.0.1:0", "--state", str(folder / "state"))
+    with running(log, *command, *options) as process:
 
         def address() -> str | None:
+            assert process.poll() is None, log.read_text("utf-8")
             found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text("utf-8"))
             return found[0] if found else None
 
