@@ -9,9 +9,8 @@ follows the trace back and stops at the start of the window (truncated back-prop
 time: Williams & Peng, "An efficient gradient-based algorithm for on-line training of recurrent
 network trajectories", 1990). What makes them fast on a processor core:
 
-- what needs no state is done for many times at once: the input's part of the gates before the loop,
-  the derivatives of the gates a few times ahead of the way back, the gradients of all weights in
-  one product after it;
+- what needs no state is done for several times at once: the input's part of the gates, and on the
+  way back the gates' derivatives; the gradients of all weights come from one product at the end;
 - each gate is a block of contiguous memory, and all gates of a step come from one call;
 - a trace's arrays are made once and used for every window of its size.
 
@@ -29,7 +28,7 @@ from rnnd.rnn.linear import sum_rows
 from rnnd.rnn.parameters import Array, Indices, Parameters, glorot, is_indices, orthogonal
 
 AHEAD = 1 << 14
-"""Numbers of one gate whose derivatives are taken at a time: few enough to stay in the cache."""
+"""Numbers of one gate that are prepared ahead of the loop: few enough to stay in the cache."""
 
 
 class Trace:
@@ -106,7 +105,6 @@ class Cell(ABC):
         if trace is None:
             trace = self.trace(x.shape[0], x.shape[1], p.vector.dtype)
         trace.x = x
-        self._project(p, x, trace.gates)
         with np.errstate(over="ignore"):  # exp of a gate shut tight; 1 / (1 + inf) is right
             self._forward(p, state, trace)
         return trace
@@ -149,19 +147,31 @@ class Cell(ABC):
         with np.errstate(over="ignore"):
             return self._step(p, a, state)
 
-    def _project(self, p: Parameters, x: Array | Indices, out: Array) -> None:
-        """Write the input's part of all gates at all times, x w_x + b, with the gates' signs."""
+    def _stretches(self, p: Parameters, trace: Trace) -> Iterator[slice]:
+        """Give the stretches of the window, the gates holding the input's part: x w_x + b.
+
+        It has the gates' signs. Few times are done at once, so that they are still in the cache
+        when they are needed.
+        """
         signs = np.array(self.signs, p.vector.dtype)[:, None]
         b = p[self.b] * signs
         w_x = p[self.w_x] * signs[:, None]
+        x, gates = trace.x, trace.gates
         if is_indices(x):
             if x.size and not 0 <= x.min() <= x.max() < self.input_size:
                 raise IndexError(f"symbol {x.max()} where 0 to {self.input_size - 1} was expected")
-            np.take(w_x + b[:, None], x.astype(np.intp), axis=1, out=out, mode="clip")
-        else:
-            rows = x.reshape(-1, self.input_size)
-            np.matmul(rows, w_x, out=out.reshape(self.gates, len(rows), -1))
-            out += b[:, None, None]
+            x = x.astype(np.intp)
+            w_x += b[:, None]
+        for start in range(0, len(x), trace.ahead):
+            times = slice(start, min(start + trace.ahead, len(x)))
+            for w, a, bias in zip(w_x, gates, b, strict=True):
+                if is_indices(x):
+                    np.take(w, x[times], axis=0, out=a[times], mode="clip")
+                else:
+                    rows = a[times].reshape(-1, self.hidden_size)
+                    np.matmul(x[times].reshape(len(rows), -1), w, out=rows)
+                    rows += bias
+            yield times
 
     def _loop(self, p: Parameters) -> Array:
         """Return w_h with the gates' signs."""
@@ -191,7 +201,7 @@ def _upended(w: Array) -> Array:
 
 
 def _from_behind(trace: Trace) -> Iterator[slice]:
-    """Give the stretches of the window, last first, whose derivatives are taken together."""
+    """Give the stretches of the window, last first."""
     for stop in range(len(trace.d), 0, -trace.ahead):
         yield slice(max(0, stop - trace.ahead), stop)
 
@@ -215,11 +225,12 @@ class Vanilla(Cell):
         w_h = p[self.w_h][0]
         h = trace.h
         h[0] = state
-        for t, a in enumerate(trace.gates[0]):
-            after = h[t + 1]
-            np.matmul(h[t], w_h, out=after)
-            after += a
-            np.tanh(after, out=after)
+        for times in self._stretches(p, trace):
+            for t in range(times.start, times.stop):
+                after = h[t + 1]
+                np.matmul(h[t], w_h, out=after)
+                after += trace.gates[0, t]
+                np.tanh(after, out=after)
         trace.state[...] = h[-1]
 
     def _backward(self, p: Parameters, trace: Trace, dh: Array) -> None:
@@ -276,17 +287,19 @@ class GRU(Cell):
         h, gates = trace.h, trace.gates
         h[0] = state
         u = np.empty_like(gates[:, 0])
-        for t, m in enumerate(trace.inner):
-            before, after, rz, n = h[t], h[t + 1], gates[:2, t], gates[2, t]
-            np.matmul(before, w_h, out=u)
-            np.add(u[0], b_m, out=m)
-            rz += u[1:]
-            _sigmoid_of_negated(rz)
-            n += np.multiply(rz[0], m, out=after)
-            np.tanh(n, out=n)
-            np.subtract(before, n, out=after)
-            after *= rz[1]
-            after += n
+        for times in self._stretches(p, trace):
+            for t in range(times.start, times.stop):
+                before, after, m = h[t], h[t + 1], trace.inner[t]
+                rz, n = gates[:2, t], gates[2, t]
+                np.matmul(before, w_h, out=u)
+                np.add(u[0], b_m, out=m)
+                rz += u[1:]
+                _sigmoid_of_negated(rz)
+                n += np.multiply(rz[0], m, out=after)
+                np.tanh(n, out=n)
+                np.subtract(before, n, out=after)
+                after *= rz[1]
+                after += n
         trace.state[...] = h[-1]
 
     def _derive(self, trace: Trace, times: slice) -> Array:
@@ -373,16 +386,17 @@ class LSTM(Cell):
         h, c, gates = trace.h, trace.c, trace.gates
         h[0], c[0] = state[:, :hidden], state[:, hidden:]
         u = np.empty_like(gates[:, 0])
-        for t, tanh_c in enumerate(trace.inner):
-            a, after = gates[:, t], c[t + 1]
-            a += np.matmul(h[t], w_h, out=u)
-            _sigmoid_of_negated(a[:3])
-            o, i, f, g = a
-            np.tanh(g, out=g)
-            np.multiply(f, c[t], out=after)
-            after += np.multiply(i, g, out=tanh_c)
-            np.tanh(after, out=tanh_c)
-            np.multiply(o, tanh_c, out=h[t + 1])
+        for times in self._stretches(p, trace):
+            for t in range(times.start, times.stop):
+                a, after, tanh_c = gates[:, t], c[t + 1], trace.inner[t]
+                a += np.matmul(h[t], w_h, out=u)
+                _sigmoid_of_negated(a[:3])
+                o, i, f, g = a
+                np.tanh(g, out=g)
+                np.multiply(f, c[t], out=after)
+                after += np.multiply(i, g, out=tanh_c)
+                np.tanh(after, out=tanh_c)
+                np.multiply(o, tanh_c, out=h[t + 1])
         trace.state[:, :hidden], trace.state[:, hidden:] = h[-1], c[-1]
 
     def _derive(self, trace: Trace, times: slice) -> Array:
