@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -82,6 +83,7 @@ class App:
         self._last_line_at: float | None = None
         self._sources: dict[str, str] = {}
         self._newest: int | None = None  # tick
+        self._seconds = 0.0  # of a processor, spent on ticks
 
     def load(self) -> None:
         """Go on from the saved state, if there is one; raises `CheckpointError`."""
@@ -185,7 +187,10 @@ class App:
         if start is None or start >= before:
             return True
         stop = min(before, start + TURN_TICKS)
-        for prediction in self.pipeline.close(stop):
+        begun = time.thread_time()
+        predictions = self.pipeline.close(stop)
+        self._seconds += time.thread_time() - begun
+        for prediction in predictions:
             self._note(prediction)
         return stop == before
 
@@ -213,6 +218,7 @@ class App:
         """Return values for other threads: nobody changes them any more."""
         self._count_files()
         last = self._last
+        forecaster = getattr(self.pipeline, "forecaster", None)
         return AppStatus(
             name=self.settings.name,
             logs=self.settings.logs,
@@ -224,6 +230,9 @@ class App:
             predicted_at=last.time if last else None,
             last_line_at=self._last_line_at,
             templates=last.tick.templates if last else 0,
+            training_loss=forecaster.loss if forecaster else None,
+            training_steps=forecaster.updates if forecaster else 0,
+            training_seconds=self._seconds,
             files=self.tailer.files,
             lag_bytes=self.tailer.lag,
             catching_up=self.catching_up,

@@ -31,6 +31,11 @@ GAUGES: list[tuple[str, str, Callable[[AppStatus], float | None]]] = [
         lambda app: app.surprise,
     ),
     ("rnnd_templates", "Templates known.", lambda app: app.templates),
+    (
+        "rnnd_training_loss",
+        "Error of the network's forecast over the newest stretch that it learnt from.",
+        lambda app: app.training_loss,
+    ),
     ("rnnd_files", "Log files followed.", lambda app: app.files),
     ("rnnd_file_lag_bytes", "Bytes written and not yet read.", lambda app: app.lag_bytes),
     (
@@ -61,6 +66,12 @@ COUNTERS: list[tuple[str, str, Callable[[AppStatus], float]]] = [
         "rnnd_new_templates",
         "Templates seen for the first time.",
         lambda app: app.tally.new_templates,
+    ),
+    ("rnnd_training_steps", "Optimisation steps.", lambda app: app.training_steps),
+    (
+        "rnnd_training_seconds",
+        "Processor time spent on ticks: encoding, predicting and, most of it, learning.",
+        lambda app: app.training_seconds,
     ),
     ("rnnd_alarms", "Alarms raised.", lambda app: app.tally.alarms),
     ("rnnd_rotations", "Rotations of log files.", lambda app: app.tally.rotations),

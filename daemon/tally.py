@@ -83,12 +83,15 @@ class AppStatus:
     predicted_at: float | None = None  # s since the epoch
     last_line_at: float | None = None
     templates: int = 0
+    training_loss: float | None = None  # of the newest stretch learnt from
+    training_steps: int = 0  # since the app was new
+    training_seconds: float = 0.0  # of a processor, since the start
     files: int = 0
     lag_bytes: int = 0
     catching_up: bool = False
     complaints: dict[str, str] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()  # the newest last
-    recent: Recent = Recent()
+    recent: Recent = field(default_factory=Recent)
     tally: Tally = field(default_factory=Tally)
 
 

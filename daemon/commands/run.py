@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 import msgspec
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from rnnd.config.loading import load_settings, parse_address
 from rnnd.config.names import app_name
@@ -60,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise
 
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     registry.register(StatusCollector(service.status))
     host, port = parse_address(settings.http.listen)
     server = HttpServer(host, port, Pages(service.status, registry, reload))
