@@ -23,6 +23,7 @@ COLOURS = {
 BLOCKS = " ▁▂▃▄▅▆▇█"
 CELL_TICKS = 12  # ticks that one character of the curve stands for
 BAR = 30  # characters
+LEARNT, LIVE = 21600, 3600  # s of log between two lines in a pipe
 
 
 def clock(time: float) -> str:
@@ -65,11 +66,11 @@ def summarise(record: Record) -> str:
 
 
 class PlainView:
-    """Writes a line when something happens, one an hour of log, and one for each day learnt."""
+    """Writes a line when something happens, one an hour live, one for each six hours learnt."""
 
     def __init__(self, out: IO[str]) -> None:
         self._out = out
-        self._said: int | None = None  # the hour, or while learning the day, told of last
+        self._said: int | None = None  # the hour, or while learning the six hours, told of last
 
     def say(self, text: str) -> None:
         """Write *text*."""
@@ -85,14 +86,15 @@ class PlainView:
         if latest is None:
             return
         learning = latest.time <= chronicle.live_from
-        period = int(latest.time // (86400 if learning else 3600))
+        period = int(latest.time // (LEARNT if learning else LIVE))
         if self._said is None:
             self._said = period
         if period == self._said:
             return
         self._said = period
         if learning:
-            self.say(f"{clock(latest.time)}  learning: {summarise(chronicle.learning)}")
+            record = summarise(chronicle.learning)
+            self.say(f"{clock(latest.time)}  learning, {latest.health} now; {record}")
         else:
             chances = ", ".join(
                 f"{format_duration(horizon)} {red:.1%}"

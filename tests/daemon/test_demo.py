@@ -208,7 +208,7 @@ def test_what_happened_is_told_in_words(happening: Happening, words: str) -> Non
     assert describe(happening).startswith(words)
 
 
-def test_in_a_pipe_every_day_learnt_and_every_hour_live_has_a_line() -> None:
+def test_in_a_pipe_six_hours_learnt_and_every_hour_live_have_a_line() -> None:
     out = io.StringIO()
     view = PlainView(out)
     chronicle = Chronicle(lambda time: "heap", TICK, live_from=START + 86400 + 3600)
@@ -217,8 +217,12 @@ def test_in_a_pipe_every_day_learnt_and_every_hour_live_has_a_line() -> None:
         chronicle.note(prediction(float(time)))
         view.show(chronicle)
 
+    record = "green now; 0 of 0 failures foretold, 0 false alarms"
     assert out.getvalue().splitlines() == [
-        "Tue 00:00:00  learning: 0 of 0 failures foretold, 0 false alarms",
+        f"Mon 06:00:00  learning, {record}",
+        f"Mon 12:00:00  learning, {record}",
+        f"Mon 18:00:00  learning, {record}",
+        f"Tue 00:00:00  learning, {record}",
         "Tue 01:01:00  green; a failure within 10m 12.5%",
         "Tue 02:00:00  green; a failure within 10m 12.5%",
     ]
