@@ -8,10 +8,12 @@ the fastest. PyTorch's are nn.RNN, nn.GRU and nn.LSTM in eager mode on one-hot v
 cross-entropy, clipping by norm and Adam: the same sizes, the same step.
 """
 
+# ruff: noqa: E402  threads are set before NumPy and PyTorch are imported
+
 import os
 
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[variable] = "1"  # before NumPy and PyTorch are imported
+    os.environ[variable] = "1"
 
 import sys
 import time
@@ -69,7 +71,7 @@ class Peer:
         self.state = (
             tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
         )
-        return float(loss)
+        return float(loss.item())
 
 
 def network(name: Name, hidden: int, seed: int = 0) -> tuple[Network, Any]:
@@ -151,9 +153,9 @@ def live() -> None:
             with torch.inference_mode():
                 mine, *others = fastest(
                     [
-                        lambda c=cell, w=weights, s=state: c.step(w, 7, s),  # type: ignore[misc]
-                        lambda m=module: m(x),  # type: ignore[misc]
-                        lambda m=single, s=given: m(x, s),  # type: ignore[misc]
+                        lambda c=cell, w=weights, s=state: c.step(w, 7, s),
+                        lambda m=module, x=x: m(x),
+                        lambda m=single, x=x, s=given: m(x, s),
                     ],
                     40,
                     100,
