@@ -13,6 +13,7 @@ The usual chunk (no jump, no ambiguous hour) is decided by a few array operation
 by one step a run of equal stamps. Both give the same.
 """
 
+import math
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from enum import IntEnum
@@ -118,7 +119,7 @@ class Clock:
         self.now, self._jump, self._agreed = state["now"], state["jump"], state["agreed"]
 
     def _tick_of(self, seconds: int) -> int:
-        return int(seconds // self._seconds)
+        return math.floor(seconds / self._seconds)
 
     def _assign(self, stamps: Ints, kinds: NDArray[np.uint8]) -> tuple[Ints, NDArray[np.bool_]]:
         """Return ticks and lateness of stamped lines."""
@@ -131,8 +132,10 @@ class Clock:
             return self._assign_in_steps(stamps, kinds)
         self._jump = None
         self.now = int(reached[-1])
-        ticks = (reached[1:] // self._seconds).astype(np.int64)
-        return ticks, times // self._seconds < ticks
+        ticks = np.floor(reached[1:] / self._seconds).astype(np.int64)
+        if (times == reached[1:]).all():
+            return ticks, np.zeros(len(ticks), np.bool_)
+        return ticks, np.floor(times / self._seconds) < ticks
 
     def _easy_times(self, stamps: Ints, kinds: NDArray[np.uint8]) -> Ints | None:
         """Return the stamps as seconds since the epoch if they are all completed in one way."""

@@ -23,19 +23,19 @@ from rnnd.codecs.base import State, Vector
 from rnnd.codecs.clock import Clock, parse_zone
 from rnnd.codecs.features import PLACES, TickFeatures
 from rnnd.codecs.health import Health
-from rnnd.codecs.logline import Parsed, parse
+from rnnd.codecs.logline import Parsed, parse, split_tokens
 from rnnd.codecs.masking import mask_message
-from rnnd.codecs.numbers import numeric_places, value_of, words_of
+from rnnd.codecs.numbers import MAX_WORDS, numeric_places, value_of
 from rnnd.codecs.pattern import Patterns
 from rnnd.codecs.severity import Severity
-from rnnd.codecs.signature import exact_signatures
+from rnnd.codecs.signature import ExactSignatures
 from rnnd.codecs.signatures import CONTINUATION, UNRESOLVED, Kinds
 from rnnd.codecs.stamps import Read, StampReader
 from rnnd.codecs.template import OVERFLOW, TemplateTable
 from rnnd.codecs.tick import MAX_EXAMPLE, MAX_EXAMPLES, Example, Tick, TickPart, merge_examples
 from rnnd.codecs.timestamp import Stamp, user_stamp
 
-CHUNK = 1 << 18  # bytes that are worked on at once: they and what is made of them fit a cache
+CHUNK = 1 << 20  # bytes that are worked on at once: they and what is made of them fit a cache
 HOLD = 64  # lines of a log that are held back until one has a timestamp
 PATIENCE = 60.0  # s; how long they are held back
 
@@ -92,7 +92,8 @@ class LogReader:
         """
         if not data:
             return []
-        data, dropped = _cut_long_lines(data, self._codec.settings.max_line)
+        if not data.endswith(b"\n"):
+            data += b"\n"
         if self._clock.now is None:
             self._held_since = self._held_since if self._held else arrival
             data, self._held = self._held + data, b""
@@ -100,10 +101,7 @@ class LogReader:
             if waiting and not self._stamps.sees_any(data, HOLD, arrival):
                 self._held = data
                 return []
-        parts = [part for piece in _pieces(data) for part in self._parse(piece, arrival)]
-        if parts:
-            parts[0].dropped += dropped
-        return parts
+        return [part for piece in _pieces(data) for part in self._parse(piece, arrival)]
 
     def flush(self) -> list[TickPart]:
         """Return what was held back: the log has ended."""
@@ -112,26 +110,31 @@ class LogReader:
 
     def _parse(self, data: bytes, arrival: float) -> list[TickPart]:
         """Return the parts of ticks that the lines *data* make."""
-        sizes = np.diff(_newlines(data), prepend=-1)
+        starts, ends = _lines(data)
+        dropped = 0
+        if (ends - starts).max() > self._codec.settings.max_line:
+            data, dropped = _cut_long_lines(data, self._codec.settings.max_line)
+            starts, ends = _lines(data)
+        came = ends + 1
         if b"\x1b" in data:
             data = _ANSI.sub(b"", data)
-        ends = _newlines(data)
-        starts = np.empty_like(ends)
-        starts[0], starts[1:] = 0, ends[:-1] + 1
+            starts, ends = _lines(data)
         known = bool(self._stamps.stamps)
         read = self._stamps.read(data, starts, ends, arrival)
         if not self._stamps.stamps or (self._clock.now is None and not read.kinds.any()):
             self._clock.start(arrival)
         ticks, late = self._clock.advance(read.seconds, read.kinds, arrival)
         kinds = self._codec.kinds.look_up(
-            exact_signatures(data, read.begins, read.ends), data, starts, ends
+            self._codec.signatures(data, read.begins, read.ends), data, starts, ends
         )
         unparsed = (read.kinds == 0) & (kinds != CONTINUATION)
         if not known:
             stamped = np.flatnonzero(read.kinds)
             unparsed[: stamped[0] if len(stamped) else None] = False
-        piece = _Piece(data, starts, ends, sizes, read, ticks, late, kinds, unparsed)
-        return self._codec.count(piece)
+        piece = _Piece(data, starts, ends, came, read, ticks, late, kinds, unparsed)
+        parts = self._codec.count(piece)
+        parts[0].dropped = dropped
+        return parts
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved for the log to be read on identically."""
@@ -157,7 +160,7 @@ class _Piece:
     data: bytes
     starts: NDArray[np.intp]
     ends: NDArray[np.intp]
-    sizes: NDArray[np.intp]  # bytes as they came, newline included
+    came: NDArray[np.intp]  # bytes that had come at the end of each line, colours included
     read: Read
     ticks: NDArray[np.int64]  # ascending
     late: NDArray[np.bool_]
@@ -168,8 +171,12 @@ class _Piece:
         return self.data[self.starts[row] : self.ends[row]]
 
 
-def _newlines(data: bytes) -> NDArray[np.intp]:
-    return np.flatnonzero(np.frombuffer(data, np.uint8) == 10)
+def _lines(data: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return where the lines of *data* begin, and where their newlines are."""
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 10)
+    starts = np.empty_like(ends)
+    starts[0], starts[1:] = 0, ends[:-1] + 1
+    return starts, ends
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
@@ -185,11 +192,7 @@ def _pieces(data: bytes) -> Iterator[bytes]:
 
 
 def _cut_long_lines(data: bytes, limit: int) -> tuple[bytes, int]:
-    """Return *data*, ending in a newline, its lines cut to *limit* bytes, and the bytes cut off."""
-    if not data.endswith(b"\n"):
-        data += b"\n"
-    if len(data) <= limit or np.diff(_newlines(data), prepend=-1).max() <= limit + 1:
-        return data, 0
+    """Return *data*, its lines cut to *limit* bytes, and how many bytes were cut off."""
     cut = b"\n".join([line[:limit] for line in data.split(b"\n")])
     return cut, len(data) - len(cut)
 
@@ -210,6 +213,7 @@ class LogCodec:
         for health, severity, _ in self._rules:
             if severity is not None:
                 self._health_of[severity:] = health
+        self.signatures = ExactSignatures()
         self.kinds = Kinds()
         self.templates = TemplateTable(settings.max_templates)
         self._places: list[dict[int, int]] = [{}]
@@ -236,7 +240,7 @@ class LogCodec:
         run = np.repeat(np.arange(len(edges) - 1), np.diff(edges))
         runs, kinds, counts, newest = _count_pairs(run, piece.kinds, len(self.kinds))
         cuts = np.searchsorted(runs, np.arange(len(edges)))
-        sizes = np.add.reduceat(piece.sizes, edges[:-1])
+        sizes = np.diff(piece.came[np.array(edges[1:]) - 1], prepend=0)
         late = np.add.reduceat(piece.late, edges[:-1], dtype=np.int64)
         unparsed = np.add.reduceat(piece.unparsed, edges[:-1], dtype=np.int64)
         parts = []
@@ -249,6 +253,7 @@ class LogCodec:
                 table=self.kinds,
                 kinds=kinds[here],
                 counts=counts[here],
+                sequence=piece.kinds[begin:end],
                 unparsed=int(unparsed[index]),
                 late=int(late[index]),
             )
@@ -267,16 +272,11 @@ class LogCodec:
             part.health = Health(worst)
             for row in newest[health == worst][:MAX_EXAMPLES].tolist():
                 part.examples.append(_example(part.health, piece.line(row)))
-        pairs = sorted(zip(newest.tolist(), part.kinds.tolist(), strict=True))
-        for row, kind in pairs:
-            if places := self.kinds.places(kind):
-                start = int(piece.starts[row])
-                begin, end = int(piece.read.begins[row]), int(piece.read.ends[row])
-                words = words_of(piece.line(row), begin - start, end - start)
-                for place, message_place in places:
-                    value = value_of(words[place]) if place < len(words) else None
-                    if value is not None:
-                        part.numbers.append((kind, message_place, value))
+        for row, kind in sorted(zip(newest.tolist(), part.kinds.tolist(), strict=True)):
+            if self.kinds.places(kind):
+                start, end = piece.starts[row], piece.ends[row]
+                begin, stop = piece.read.begins[row], piece.read.ends[row]
+                part.newest[kind] = piece.data[start:begin] + b" " + piece.data[stop:end]
 
     def _match_patterns(self, piece: _Piece, parts: list[TickPart], edges: list[int]) -> None:
         for health, _, patterns in self._rules:
@@ -292,17 +292,19 @@ class LogCodec:
         fresh = self._resolve(parts)
         counts = np.zeros(len(self.templates))
         severities = np.zeros(len(Severity))
-        numbers: dict[int, float] = {}
+        newest: dict[int, tuple[Kinds, int, bytes]] = {}
         for part in parts:
             templates = part.table.templates[part.kinds]
             events = templates >= 0
             np.add.at(counts, self.templates.joined[templates[events]], part.counts[events])
             np.add.at(severities, part.table.severities[part.kinds[events]], part.counts[events])
-            for kind, place, value in part.numbers:
-                template = int(self.templates.joined[part.table.templates[kind]])
-                watched = self._places[template].get(place)
-                if watched is not None:
-                    numbers[template * PLACES + watched] = value
+            for kind, line in part.newest.items():
+                newest[int(self.templates.joined[part.table.templates[kind]])] = (
+                    part.table,
+                    kind,
+                    line,
+                )
+        numbers = self._numbers(newest)
         if numbers:
             keys = np.fromiter(numbers.keys(), np.int64, len(numbers))
             self.features.slots.update(
@@ -328,6 +330,19 @@ class LogCodec:
             counts=dict(zip(came.tolist(), counts[came].astype(int).tolist(), strict=True)),
             examples=merge_examples(parts),
         )
+
+    def _numbers(self, newest: Mapping[int, tuple[Kinds, int, bytes]]) -> dict[int, float]:
+        """Return the numbers in the *newest* line of each template, by the key of `Slots`."""
+        numbers: dict[int, float] = {}
+        for template, (table, kind, line) in newest.items():
+            if watched := self._places[template]:
+                words = split_tokens(line, MAX_WORDS)
+                for place, message_place in table.places(kind):
+                    if message_place in watched and place < len(words):
+                        value = value_of(words[place])
+                        if value is not None:
+                            numbers[template * PLACES + watched[message_place]] = value
+        return numbers
 
     def _resolve(self, parts: Sequence[TickPart]) -> list[tuple[Kinds, int]]:
         """Give every kind its template; new ones in the order of their texts, not of arrival.
@@ -421,7 +436,7 @@ class LogCodec:
             "texts": [part.table.texts[kind].decode("latin-1") for kind in kinds],
             "severities": part.table.severities[part.kinds].tolist(),
             "counts": part.counts,
-            "numbers": [[kinds.index(kind), place, value] for kind, place, value in part.numbers],
+            "newest": [[kinds.index(k), line.decode("latin-1")] for k, line in part.newest.items()],
             "examples": [[int(example.health), example.line] for example in part.examples],
         }
 
@@ -438,7 +453,7 @@ class LogCodec:
             kinds=np.array(kinds, np.int64),
             counts=np.asarray(state["counts"], np.int64),
             health=Health(state["health"]),
-            numbers=[(kinds[index], place, value) for index, place, value in state["numbers"]],
+            newest={kinds[index]: line.encode("latin-1") for index, line in state["newest"]},
             examples=[Example(Health(health), line) for health, line in state["examples"]],
         )
 

@@ -49,9 +49,7 @@ class Number:
         return self.meaning(int(found[1])) if found else Severity.INFO
 
 
-_STATUS = Number(
-    re.compile(rb'(?:HTTP/\d(?:\.\d)?"|"[A-Z]{3,8} [^"]*") (\d{3})(?!\d)'), from_status
-)
+_STATUS = Number(re.compile(rb'" (\d{3})(?!\d)'), from_status)
 _PRIORITY = Number(re.compile(rb"^<(\d{1,3})>"), from_priority)
 _LEVEL = Number(
     re.compile(rb'"(?:level|severity|lvl|PRIORITY|log_level)"\s*:\s*"?(\d{1,4})', re.IGNORECASE),

@@ -8,8 +8,6 @@ by its values (see `features.Slots`).
 import re
 from collections.abc import Sequence
 
-from rnnd.codecs.logline import split_tokens
-
 MAX_WORDS = 96  # words of a line among which numbers are looked for
 MAX_NUMBERS = 8  # numbers read from one line
 
@@ -40,11 +38,6 @@ def numeric_places(tokens: Sequence[bytes]) -> tuple[int, ...]:
             continue
         places.append(place)
     return tuple(places[:MAX_NUMBERS])
-
-
-def words_of(line: bytes, begin: int, end: int) -> tuple[bytes, ...]:
-    """Return the words of a raw *line* without its timestamp, from *begin* to *end*."""
-    return split_tokens(line[:begin] + b" " + line[end:] if end > begin else line, MAX_WORDS)
 
 
 def value_of(word: bytes) -> float | None:

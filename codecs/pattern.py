@@ -6,8 +6,9 @@ written by anybody. So patterns are compiled here, to an automaton that looks at
 many.
 
 Known are literals, ``.``, classes ``[a-z]`` ``[^,]``, ``\\d \\w \\s`` and their opposites; groups,
-``|``, ``* + ? {2,5}``, the anchors ``^`` and ``$`` (of the line), and ``(?i)`` at the start. A pattern without any of these is a plain text, and found as fast as memory can be searched.
-Others are searched for only in lines that contain the longest text which the pattern needs.
+``|``, ``* + ? {2,5}``, the anchors ``^`` and ``$`` (of the line), and ``(?i)`` at the start. A
+pattern without any of these is a plain text, and found as fast as memory can be searched. Others
+are searched for only in lines that contain the longest text which the pattern needs.
 """
 
 from collections.abc import Iterable, Iterator

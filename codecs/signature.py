@@ -16,6 +16,7 @@ result.
 """
 
 import re
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,56 +24,88 @@ from numpy.typing import NDArray
 STAMP = b"\x01"
 """Stands for the timestamp in signatures."""
 
-NEWLINE = 10
+NOTHING = b"\xff"
+"""Stands for what is left out of signatures; in UTF-8 no text holds this byte."""
+
 ZERO = 48
 
 _DIGITS = bytes(ZERO if 48 <= byte < 58 else byte for byte in range(256))
-_WORD_WITH_DIGIT = re.compile(rb"[A-Za-z]*0[0-9A-Za-z]*")
-_UUID = re.compile(rb"\b(?:0|[a-fA-F]{8})(?:-(?:0|[a-fA-F]{4})){3}-(?:0|[a-fA-F]{12})\b")
+_IS_WORD = np.array([chr(byte).isalnum() and byte < 128 for byte in range(256)])
+_UUID = re.compile(rb"0-(?:0|[a-fA-F]{4})-(?:0|[a-fA-F]{4})-(?:0|[a-fA-F]{4})-(?:0|[a-fA-F]{12})\b")
 
 
-def exact_signatures(data: bytes, begins: NDArray[np.intp], ends: NDArray[np.intp]) -> list[bytes]:
-    """Return the exact signature of every line of *data*, which ends in a newline.
+class ExactSignatures:
+    """Makes the exact signatures of chunks of lines.
 
-    The bytes from *begins* up to *ends* are the timestamps; of a line without one, both are equal.
-
-    >>> none = np.zeros(0, np.intp)
-    >>> exact_signatures(b"disk 95 % full\\nok\\n", none, none)
-    [b'disk 0 % full', b'ok']
+    It works in arrays that it keeps, of the size of the largest chunk: fresh memory for every step
+    of every chunk took longer than the work.
     """
-    text = np.frombuffer(bytearray(data.translate(_DIGITS)), np.uint8)
-    keep = np.empty(len(text), np.bool_)
-    digit = text == ZERO
-    keep[0] = True
-    np.logical_and(digit[1:], digit[:-1], out=keep[1:])
-    np.logical_not(keep[1:], out=keep[1:])
-    stamped = begins < ends
-    if stamped.any():
-        _cut_out(keep, begins[stamped] + 1, ends[stamped])
-        text[begins[stamped]] = STAMP[0]
-        keep[begins[stamped]] = True
-    signatures = text[keep].tobytes().split(b"\n")
-    signatures.pop()
-    return signatures
+
+    def __init__(self) -> None:
+        self._scratch = np.empty((2, 0), np.uint8)
+
+    def __call__(
+        self, data: bytes, begins: NDArray[np.intp], ends: NDArray[np.intp]
+    ) -> list[bytes]:
+        """Return the exact signature of every line of *data*, which ends in a newline.
+
+        The bytes from *begins* up to *ends* are the timestamps; of a line without one, both are
+        equal.
+
+        >>> none = np.zeros(0, np.intp)
+        >>> ExactSignatures()(b"disk 95 % full\\nok\\n", none, none)
+        [b'disk 0 % full', b'ok']
+        """
+        if len(data) > self._scratch.shape[1]:
+            self._scratch = np.empty((2, len(data)), np.uint8)
+        text, digit = self._scratch[:, : len(data)]
+        text[:] = np.frombuffer(data, np.uint8)
+        np.subtract(text, ZERO, out=digit)
+        np.less(digit, 10, out=digit.view(np.bool_))
+        # All digits of a run but the first become NOTHING: 255, or minus one.
+        repeated = np.logical_and(digit[1:], digit[:-1], out=digit[:-1].view(np.bool_))
+        text[1:] |= np.negative(repeated.view(np.uint8), out=digit[:-1])
+        stamped = begins < ends
+        if stamped.all():
+            _cut_out(text, begins, ends)
+        else:
+            _cut_out(text, begins[stamped], ends[stamped])
+        signatures: list[bytes] = text.tobytes().translate(_DIGITS, NOTHING).split(b"\n")
+        signatures.pop()
+        return signatures
 
 
-def _cut_out(keep: NDArray[np.bool_], begins: NDArray[np.intp], ends: NDArray[np.intp]) -> None:
-    """Clear *keep* from every begin up to its end."""
+def _cut_out(text: NDArray[np.uint8], begins: NDArray[np.intp], ends: NDArray[np.intp]) -> None:
+    """Put `STAMP` for the bytes of *text* from every begin up to its end."""
+    if not len(begins):
+        return
     lengths = ends - begins
     width = int(lengths[0])
     if (lengths == width).all():  # the usual case: all timestamps are equally long
-        for offset in range(width):
-            keep[begins + offset] = False
-        return
-    offsets = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    keep[np.repeat(begins, lengths) + offsets] = False
+        text[begins + np.arange(1, width)[:, None]] = NOTHING[0]
+    else:
+        before = np.cumsum(lengths) - lengths
+        offsets = np.arange(int(lengths.sum())) - np.repeat(before, lengths)
+        text[np.repeat(begins, lengths) + offsets] = NOTHING[0]
+    text[begins] = STAMP[0]
 
 
-def coarse_signature(exact: bytes) -> bytes:
-    """Return the coarse signature of the line with the signature *exact*.
+def coarse_signatures(exact: Iterable[bytes]) -> list[bytes]:
+    """Return the coarse signatures of lines with the signatures *exact*.
 
-    >>> coarse_signature(b"GET /cart0 from web0b in 0.0 ms")
-    b'GET /0 from 0 in 0.0 ms'
+    >>> coarse_signatures([b"GET /cart0 from web0b in 0.0 ms"])
+    [b'GET /0 from 0 in 0.0 ms']
     """
-    text = _WORD_WITH_DIGIT.sub(b"0", exact)
-    return _UUID.sub(b"0", text) if b"-" in text else text
+    data = b"\n".join(exact) + b"\n"
+    text = np.frombuffer(bytearray(data), np.uint8)
+    word = _IS_WORD[text]
+    edges = np.concatenate(([0], np.flatnonzero(word[1:] != word[:-1]) + 1))
+    numbered = np.logical_or.reduceat(text == ZERO, edges)  # stretches, of words or not, with a 0
+    keep = np.repeat(~numbered, np.diff(edges, append=len(text)))
+    text[edges[numbered]] = ZERO
+    keep[edges[numbered]] = True
+    coarse = text[keep].tobytes()
+    if b"-" in coarse:
+        coarse = _UUID.sub(b"0", coarse)
+    signatures: list[bytes] = coarse.split(b"\n")[:-1]
+    return signatures

@@ -6,7 +6,7 @@ keep the table that they were counted with. The template of a kind is resolved w
 which it first appears is encoded, in an order that does not depend on how the bytes came in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rnnd.codecs.logline import Number, is_continuation, parse, split_tokens
 from rnnd.codecs.numbers import MAX_WORDS, numeric_places
 from rnnd.codecs.severity import Severity
-from rnnd.codecs.signature import coarse_signature
+from rnnd.codecs.signature import coarse_signatures
 
 MAX_KINDS = 50_000  # coarse signatures in a table
 MAX_EXACT = 100_000  # exact signatures in a table
@@ -32,8 +32,9 @@ class Kinds:
     def __init__(self) -> None:
         self._exact: dict[bytes, int] = {}
         self._coarse: dict[bytes, int] = {}
-        self._numbered: list[tuple[bytes, Number]] = []
-        self._size = 0
+        self._numbered: list[tuple[bytes, Number, dict[Severity, int]]] = []
+        self._size = 0  # bytes
+        self._exact_size = 0
         self._capacity = 256
         self._places: dict[int, tuple[tuple[int, int], ...]] = {CONTINUATION: ()}
         self.texts: list[bytes] = []
@@ -58,17 +59,15 @@ class Kinds:
         ends: NDArray[np.intp],
     ) -> NDArray[np.int64]:
         """Return the kind of each line of *data*, whose exact signatures are *signatures*."""
-        count = len(signatures)
-        kinds = np.fromiter(map(self._exact.get, signatures, repeat(-1)), np.int64, count)
-        for row in np.flatnonzero(kinds < 0).tolist():
-            kind = int(kinds[row])
-            if kind == -1:
-                kind = self._exact.get(signatures[row], -1)
-            if kind == -1:
-                kind = self._learn(signatures[row])
-            if kind < -1:
-                kind = self._read(kind, data[starts[row] : ends[row]])
-            kinds[row] = kind
+        kinds = np.fromiter(map(self._exact.get, signatures, repeat(-1)), np.int64, len(signatures))
+        if kinds.min(initial=0) == 0:
+            return kinds
+        missed = np.flatnonzero(kinds == -1).tolist()
+        if missed:
+            self._learn(dict.fromkeys(map(signatures.__getitem__, missed)))
+            kinds[missed] = [self._exact[signatures[row]] for row in missed]
+        for row in np.flatnonzero(kinds < -1).tolist():
+            kinds[row] = self._read(int(kinds[row]), data[starts[row] : ends[row]])
         return kinds
 
     def places(self, kind: int) -> tuple[tuple[int, int], ...]:
@@ -92,31 +91,43 @@ class Kinds:
             self._size += len(key)
         return known
 
-    def _learn(self, exact: bytes) -> int:
-        """Return the kind of a new exact signature, or below -1 where a number must be read."""
-        coarse = coarse_signature(exact)
+    def _learn(self, fresh: Iterable[bytes]) -> None:
+        """Note the kinds of *fresh* exact signatures, below -1 where a number must be read."""
+        if self._exact_size > MAX_BYTES // 2 or len(self._exact) > MAX_EXACT:
+            self._exact.clear()
+            self._exact_size = 0
+        fresh = list(fresh)
+        coarse = coarse_signatures(fresh)
+        kinds = [self._coarse.get(text, -1) for text in coarse]
+        for place, kind in enumerate(kinds):
+            if kind == -1:
+                kinds[place] = self._coarse_kind(coarse[place])
+        self._exact.update(zip(fresh, kinds, strict=True))
+        self._exact_size += sum(map(len, fresh))
+
+    def _coarse_kind(self, coarse: bytes) -> int:
+        """Return the kind of a coarse signature that may be new."""
         kind = self._coarse.get(coarse)
-        if kind is None:
-            if is_continuation(coarse):
-                kind = CONTINUATION
-            else:
-                parsed = parse(coarse)
-                if parsed.number is None:
-                    kind = self._add(coarse, parsed.severity)
-                else:
-                    self._numbered.append((coarse, parsed.number))
-                    kind = -1 - len(self._numbered)
-            self._coarse[coarse] = kind
-            self._size += len(coarse)
-        self._exact[exact] = kind
-        self._size += len(exact)
+        if kind is not None:
+            return kind
+        if is_continuation(coarse):
+            kind = CONTINUATION
+        elif (number := (parsed := parse(coarse)).number) is None:
+            kind = self._add(coarse, parsed.severity)
+        else:
+            self._numbered.append((coarse, number, {}))
+            kind = -1 - len(self._numbered)
+        self._coarse[coarse] = kind
+        self._size += len(coarse)
         return kind
 
     def _read(self, kind: int, line: bytes) -> int:
         """Return the kind of a *line* whose severity is a number in it."""
-        coarse, number = self._numbered[-2 - kind]
+        coarse, number, known = self._numbered[-2 - kind]
         severity = number.read(line)
-        return self.kind_of(coarse, severity)
+        if severity not in known:
+            known[severity] = self.kind_of(coarse, severity)
+        return known[severity]
 
     def _add(self, text: bytes, severity: Severity) -> int:
         kind = len(self.texts)

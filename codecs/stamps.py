@@ -81,20 +81,33 @@ class Layout:
 
     def read(self, text: NDArray[np.uint8], starts: Places) -> tuple[NDArray[np.bool_], Ints]:
         """Return which lines of *text* at *starts* have this layout, and the seconds of those."""
-        heads = text[starts[:, None] + np.arange(self.width)]  # (lines, width)
-        fits = (heads[:, self._alike] == self._wanted).all(axis=1)
-        digits = heads[:, self._digits] - np.uint8(48)
-        fits &= (digits < 10).all(axis=1)
-        heads = heads[fits]
+        heads = text[starts + np.arange(self.width)[:, None]]  # (width, lines)
+        fits = (heads[self._alike] == self._wanted[:, None]).all(axis=0)
+        fits &= (heads[self._digits] - np.uint8(48) < 10).all(axis=0)
+        if not fits.all():
+            heads = heads[:, fits]
+        # Many lines a second have one timestamp, which is read once.
+        change = np.ones(heads.shape[1], np.bool_)
+        np.any(heads[:, 1:] != heads[:, :-1], axis=0, out=change[1:])
+        run = np.cumsum(change) - 1
+        valid, seconds = self._read_heads(heads[:, change])
+        valid, seconds = valid[run], seconds[run]
+        if not valid.all():
+            fits[np.flatnonzero(fits)[~valid]] = False
+            seconds = seconds[valid]
+        return fits, seconds
+
+    def _read_heads(self, heads: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], Ints]:
+        """Return which of *heads*, one a column, have possible timestamps, and their seconds."""
         fields: dict[str, Any] = {
             name: self._number(heads, *span) for name, span in self._fields.items()
         }
-        valid = np.ones(len(heads), np.bool_)
+        valid = np.ones(heads.shape[1], np.bool_)
         if self._month >= 0:
-            fields["m"] = _lookup(heads[:, self._month : self._month + 3], _MONTHS)
+            fields["m"] = _lookup(heads[self._month : self._month + 3], _MONTHS)
             valid &= fields["m"] > 0
         if self._weekday >= 0:
-            valid &= _lookup(heads[:, self._weekday : self._weekday + 3], _WEEKDAYS) > 0
+            valid &= _lookup(heads[self._weekday : self._weekday + 3], _WEEKDAYS) > 0
         if "Y" in fields:
             valid &= (fields["Y"] >= 1900) & (fields["Y"] < 2100)
         if "y" in fields:
@@ -108,16 +121,16 @@ class Layout:
         for name, (low, high) in LIMITS.items():
             if name in fields:
                 valid &= (fields[name] >= low) & (fields[name] <= high)
-        seconds = np.asarray(seconds_of(fields), np.int64)
+        seconds: Ints = np.asarray(seconds_of(fields), np.int64)
         if self._vague:
             seconds = seconds - 946684800
-        fits[np.flatnonzero(fits)[~valid]] = False
-        return fits, seconds[valid]
+        return valid, seconds
 
     def _number(self, heads: NDArray[np.uint8], begin: int, end: int) -> Ints:
-        value = np.zeros(len(heads), np.int64)
-        for column in range(begin, end):
-            value = value * 10 + (heads[:, column] - np.uint8(48))
+        value: Ints = (heads[begin] - np.uint8(48)).astype(np.int64)
+        for digit in heads[begin + 1 : end]:
+            value *= 10
+            value += digit - np.uint8(48)
         return value
 
 
@@ -130,9 +143,9 @@ _WEEKDAYS = _codes((b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"))
 
 
 def _lookup(letters: NDArray[np.uint8], codes: Ints) -> Ints:
-    """Return the place, from 1, of each row of three *letters* in *codes*, or 0."""
+    """Return the place, from 1, of each column of three *letters* in *codes*, or 0."""
     wide = letters.astype(np.int64)
-    code = wide[:, 0] << 16 | wide[:, 1] << 8 | wide[:, 2]
+    code = wide[0] << 16 | wide[1] << 8 | wide[2]
     return np.asarray((code[:, None] == codes) @ np.arange(1, len(codes) + 1), np.int64)
 
 
@@ -182,6 +195,10 @@ class StampReader:
         """Read those of the lines *rows* that have *layout*; return the others."""
         room = starts[rows] + layout.width <= ends[rows] + 1
         fits, seconds = layout.read(text, starts[rows[room]])
+        if len(rows) == len(starts) == np.count_nonzero(fits):  # the usual case
+            read.seconds[:], read.kinds[:] = seconds, layout.kind
+            read.begins[:], read.ends[:] = starts + layout.begin, starts + layout.end
+            return rows[:0]
         hits = rows[room][fits]
         read.seconds[hits] = seconds
         read.kinds[hits] = layout.kind

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from rnnd.codecs.signatures import Kinds
 MAX_EXAMPLES = 3  # lines kept a tick that made it orange or red
 MAX_EXAMPLE = 400  # bytes of each
 NOTHING = np.zeros(0, np.int64)
+
+Line: TypeAlias = bytes  # in a class with a field of that name
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class TickPart:
     """The lines of one tick that came in one piece; parts of a tick are added up by `encode_tick`.
 
     `kinds` are the distinct kinds of lines and `counts` how often each came, both numbered in
-    `table`; `numbers` the numbers in the newest line of each kind, by their place among the words.
+    `table`; `newest` keeps the last line of each kind, without its timestamp, for its numbers.
     """
 
     tick: int
@@ -42,9 +44,10 @@ class TickPart:
     late: int = 0  # lines whose own time is before (or unbelievably far after) the tick
     dropped: int = 0  # bytes beyond the longest line
     health: Health = Health.GREEN
-    numbers: list[tuple[int, int, float]] = field(default_factory=list)  # kind, place, value
+    newest: dict[int, Line] = field(default_factory=dict)  # line of each kind that has numbers
     examples: list[Example] = field(default_factory=list)
     sequence: NDArray[np.int64] = field(default_factory=lambda: NOTHING)  # kinds, line by line
+    sessions: list[Line] = field(default_factory=list)  # of each line, if they are looked for
     source: str = ""  # the log that the lines are from
 
     def summary(self) -> dict[str, Any]:
@@ -61,7 +64,7 @@ class TickPart:
                 (self.table.texts[kind], int(self.table.severities[kind])): count
                 for kind, count in kinds
             },
-            "numbers": {(self.table.texts[k], place): value for k, place, value in self.numbers},
+            "newest": {self.table.texts[kind]: line for kind, line in self.newest.items()},
         }
 
 

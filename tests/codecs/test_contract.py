@@ -13,10 +13,15 @@ import pytest
 
 from rnnd.codecs.base import Codec, find_codec
 from rnnd.codecs.char import CharCodec
+from rnnd.codecs.log import LogCodec
 from rnnd.errors import UsageError
 from rnnd.rnn.checkpoint import flatten, pack, unflatten, unpack
 
 TEXT = "It was the best of times, it was the wörst of times.\n"
+LINES = [
+    b"2024-03-09 08:%02d:%02d INFO cart: user %d took %d ms\n" % (i // 60, i % 60, i, i * i % 97)
+    for i in range(240)
+]
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Case:
 
 CASES = [
     Case("char", lambda: CharCodec.of(TEXT), CharCodec, list(TEXT), enough=1),
+    Case("log", LogCodec, LogCodec, LINES, enough=12),
 ]
 
 

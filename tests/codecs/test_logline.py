@@ -2,7 +2,7 @@ import pytest
 
 from rnnd.codecs.logline import is_continuation, parse
 from rnnd.codecs.severity import Severity
-from rnnd.codecs.signature import coarse_signature
+from rnnd.codecs.signature import coarse_signatures
 
 SPELLINGS = {
     "\x01 INFO up": Severity.INFO,
@@ -33,6 +33,11 @@ SPELLINGS = {
     "\x01 up": Severity.INFO,
     "": Severity.INFO,
 }
+
+
+def coarse_signature(exact: bytes) -> bytes:
+    [coarse] = coarse_signatures([exact])
+    return coarse
 
 
 @pytest.mark.parametrize("line", SPELLINGS)

@@ -4,14 +4,19 @@ from hypothesis import strategies as st
 
 from rnnd.codecs.logline import split_tokens
 from rnnd.codecs.masking import mask_message
-from rnnd.codecs.signature import coarse_signature, exact_signatures
+from rnnd.codecs.signature import ExactSignatures, coarse_signatures
 
 NONE = np.zeros(0, np.intp)
 TEXT = st.text("0123456789abcdefxyz-.:= \t\x01<\r", max_size=40).map(str.encode)
 
 
+def coarse_signature(exact: bytes) -> bytes:
+    [coarse] = coarse_signatures([exact])
+    return coarse
+
+
 def exact(line: bytes) -> bytes:
-    [signature] = exact_signatures(line + b"\n", NONE, NONE)
+    [signature] = ExactSignatures()(line + b"\n", NONE, NONE)
     return signature
 
 
@@ -22,7 +27,7 @@ def test_every_run_of_digits_becomes_one_zero() -> None:
 def test_the_timestamp_is_cut_out() -> None:
     lines = b"[2024-03-09] up 7\nup 7\n"
 
-    found = exact_signatures(lines, np.array([1, 18]), np.array([11, 18]))
+    found = ExactSignatures()(lines, np.array([1, 18]), np.array([11, 18]))
 
     assert found == [b"[\x01] up 0", b"up 0"]
 
@@ -30,7 +35,7 @@ def test_the_timestamp_is_cut_out() -> None:
 def test_timestamps_of_different_lengths_are_cut_out() -> None:
     lines = b"7:08 a1\n12:09 b22\n12:10 c\n"
 
-    found = exact_signatures(lines, np.array([0, 8, 18]), np.array([4, 13, 23]))
+    found = ExactSignatures()(lines, np.array([0, 8, 18]), np.array([4, 13, 23]))
 
     assert found == [b"\x01 a0", b"\x01 b0", b"\x01 c"]
 
@@ -45,7 +50,7 @@ def test_words_with_digits_and_identifiers_are_masked() -> None:
 def test_the_signatures_of_a_chunk_are_those_of_its_lines(lines: list[bytes]) -> None:
     data = b"".join(line + b"\n" for line in lines)
     if data:
-        assert exact_signatures(data, NONE, NONE) == [exact(line) for line in lines]
+        assert ExactSignatures()(data, NONE, NONE) == [exact(line) for line in lines]
 
 
 @given(TEXT)
