@@ -33,14 +33,15 @@ _PADDING = 256  # places read for nothing that are cheaper than another pass
 class EventSettings:
     """How the event model is made and learns; it is bounded in everything."""
 
-    symbols: int = 256  # the edge included: symbols are 0 to this, exclusive
+    symbols: int = 128  # the edge included: symbols are 0 to this, exclusive
     streams: int = 1024  # rows: streams that are open at the same time
     hidden: int = 32
     stretch: int = 16  # events that are learnt in one piece
     context: int = 8  # events that a piece from the middle of a burst is read with
     memory: int = 4096  # stretches kept
-    batch: int = 32  # stretches learnt at once
+    batch: int = 16  # stretches learnt at once
     learn_every: int = 8  # new stretches between two batches; at most one batch a step
+    sparing: int = 100  # batches after which they come half as often, then a third, and so on
     rate: float = 5e-3
     average: float = 200.0  # batches over which the weights that forecast are averaged
 
@@ -105,7 +106,9 @@ class EventModel:
             for some in _of_like_length(pieces):
                 self._read(some, result)
             self.events += count
-        if self._credit >= self.settings.learn_every and self._kept >= self.settings.batch:
+        s = self.settings
+        wanted = s.learn_every * (1 + self.batches // s.sparing)
+        if self._credit >= wanted and self._kept >= s.batch:
             self._credit = 0
             self._learn()
         return result

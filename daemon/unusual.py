@@ -1,0 +1,161 @@
+"""How unusual the order of an app's events is: what the event model says, tick by tick.
+
+Every line is an event of a stream (see codecs/sessions.py), and every event has a surprise under
+the forecast made just before it. Noisy streams are always surprising, and quiet ones never: what
+counts is the *excess*, the surprise beyond what the forecast itself expected. It is told for all
+events together and for groups of streams, now and smoothed over a while, because one swapped pair
+of lines is chance, and a minute of them is news.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnd.codecs.sessions import Streams
+from rnnd.codecs.tick import TickPart
+from rnnd.rnn.events import EventModel, EventSettings, Surprise
+
+SPANS = (60.0, 300.0)  # s over which the excess is smoothed
+GROUPS = 16  # of streams
+LIMIT = 6.0  # nats of excess that one event can have in a mean
+SHRINK = 4.0  # events without any excess added to every mean
+UNUSUAL = 0.995  # quantile of the surprise from which on an event counts as unusual
+MAX_UNUSUAL = 3  # events of a tick that are told
+BINS, BINS_A_NAT = 160, 8
+MEMORY = 1_000_000  # events over which the quantiles reach
+
+
+@dataclass(frozen=True, slots=True)
+class UnusualEvent:
+    """An event that the model did not expect."""
+
+    template: int  # -1 for the end of a session
+    source: str
+    component: str
+    surprise: float  # nats
+
+
+@dataclass(frozen=True, slots=True)
+class EventTick:
+    """What the events of a tick were to the model."""
+
+    vector: NDArray[np.float32]
+    rank: float  # of the most surprising event, among all events so far: 0 to 1
+    unusual: tuple[UnusualEvent, ...]  # the worst first
+
+
+class EventWatch:
+    """Reads the events of one app's ticks, in order, and learns what is usual."""
+
+    def __init__(self, tick: float, seed: int = 0, settings: EventSettings | None = None) -> None:
+        settings = settings or EventSettings()
+        self._streams = Streams(settings.symbols, settings.streams)
+        self._model = EventModel(settings, seed)
+        self._keep = np.exp(-tick / np.array(SPANS))[:, None]  # (spans, 1)
+        self._sums = np.zeros((len(SPANS), GROUPS + 1))  # of excess; the last for all streams
+        self._counts = np.zeros((len(SPANS), GROUPS + 1))
+        self._often = np.zeros(len(SPANS))  # unusual events
+        self._histogram = np.zeros(BINS)  # of the surprises
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each feature is."""
+        groups = [*(f"stream {group}" for group in range(GROUPS)), "all streams"]
+        spans = [f"{span:g} s" for span in SPANS]
+        return (
+            *(f"surprise, {group}, {span}" for span in spans for group in groups),
+            *(f"unusual events, {span}" for span in spans),
+            "surprise now",
+            "greatest surprise now",
+            "unusual events now",
+        )
+
+    def step(self, number: int, parts: Sequence[TickPart], joined: NDArray[np.int64]) -> EventTick:
+        """Read the lines of tick *number*, made of *parts*; *joined* stands for each template."""
+        symbols, streams = self._streams.events(number, parts, joined)
+        result = self._model.step(symbols, streams)
+        level = self._level()
+        self._smooth(result, streams, level)
+        greatest = float(result.surprise.max(initial=0.0))
+        now = result.excess.clip(-LIMIT, LIMIT).sum() / (len(symbols) + SHRINK)
+        means = self._sums / (self._counts + SHRINK)
+        vector = np.concatenate(
+            (means.ravel(), np.log1p(self._often), (now, greatest, self._unusual(result, level)))
+        )
+        return EventTick(
+            vector.astype(np.float32),
+            self._rank(result.surprise),
+            self._tell(symbols, streams, result, level),
+        )
+
+    def _smooth(self, result: Surprise, streams: NDArray[np.int64], level: float) -> None:
+        excess = result.excess.clip(-LIMIT, LIMIT)
+        groups = streams % GROUPS
+        sums = np.bincount(groups, excess, GROUPS + 1)
+        counts = np.bincount(groups, minlength=GROUPS + 1).astype(np.float64)
+        sums[-1], counts[-1] = sums.sum(), counts.sum()
+        self._sums = self._sums * self._keep + sums
+        self._counts = self._counts * self._keep + counts
+        self._often = self._often * self._keep[:, 0] + (result.surprise > level).sum()
+
+    def _unusual(self, result: Surprise, level: float) -> float:
+        return float(np.log1p((result.surprise > level).sum()))
+
+    def _level(self) -> float:
+        """Return the surprise from which on an event is unusual."""
+        total = self._histogram.cumsum()
+        if total[-1] < 1000:
+            return np.inf
+        return float(np.searchsorted(total, UNUSUAL * total[-1]) + 1) / BINS_A_NAT
+
+    def _rank(self, surprise: NDArray[np.float32]) -> float:
+        """Return the share of all past events that surprised less than the greatest, and note."""
+        if not len(surprise):
+            return 0.0
+        bins = np.minimum(surprise * BINS_A_NAT, BINS - 1).astype(np.int64)
+        total = self._histogram.sum()
+        below = self._histogram[: bins.max()].sum() / total if total >= 1000 else 0.0
+        self._histogram *= 1 - min(1.0, len(surprise) / MEMORY)
+        self._histogram += np.bincount(bins, minlength=BINS)
+        return float(below)
+
+    def _tell(
+        self,
+        symbols: NDArray[np.int64],
+        streams: NDArray[np.int64],
+        result: Surprise,
+        level: float,
+    ) -> tuple[UnusualEvent, ...]:
+        worst = np.argsort(-result.surprise, kind="stable")[:MAX_UNUSUAL]
+        return tuple(
+            UnusualEvent(
+                int(symbols[i]) - 1,
+                *self._streams.name(int(streams[i])),
+                float(result.surprise[i]),
+            )
+            for i in worst.tolist()
+            if result.surprise[i] > level
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Return what must be saved to go on identically."""
+        return {
+            "streams": self._streams.state(),
+            "model": self._model.state(),
+            "sums": self._sums.copy(),
+            "counts": self._counts.copy(),
+            "often": self._often.copy(),
+            "histogram": self._histogram.copy(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what another watch's `state` gave."""
+        self._streams.restore(state["streams"])
+        self._model.restore(state["model"])
+        self._sums = np.array(state["sums"])
+        self._counts = np.array(state["counts"])
+        self._often = np.array(state["often"])
+        self._histogram = np.array(state["histogram"])
