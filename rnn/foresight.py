@@ -1,0 +1,127 @@
+"""A recurrent network that learns, from the stream alone, to forecast its next vector.
+
+That needs no failures, which are few: every step teaches. What the network must remember of the
+past to forecast well, its hidden state, is what the hazards read besides the vector itself; and how
+far a vector is from its forecast is the surprise of that step. In the words of reinforcement
+learning, an auxiliary task shapes the memory (Jaderberg et al., "Reinforcement learning with
+unsupervised auxiliary tasks", 2017).
+
+Windows of the recent past are learnt by truncated back-propagation through time. Each begins with
+the hidden state that the network really had there: a state carried over days then is nothing new to
+weights that were trained on short windows.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnd.rnn.cells import GRU
+from rnnd.rnn.linear import Linear
+from rnnd.rnn.optimisers import Adam, clip_by_norm
+from rnnd.rnn.parameters import Parameters
+
+Vector = NDArray[np.float32]
+
+RANKS = 200  # places of the histogram that tells how unusual an error is
+RANK_MEMORY = 100_000  # steps
+ERROR_MEMORY = 5_000  # steps over which a feature's usual error reaches
+
+
+class Foresight:
+    """A GRU of *hidden* units that reads standardised vectors of *size* and forecasts the next.
+
+    It remembers the last *recent* vectors, in bytes of 1 / *scale* each, to learn from.
+    """
+
+    def __init__(
+        self, size: int, hidden: int, recent: int, scale: float, rng: np.random.Generator
+    ) -> None:
+        self.hidden = hidden
+        self._scale = np.float32(1 / scale)
+        self._cell = GRU(size, hidden, "memory")
+        self._output = Linear(hidden, size, "next")
+        self._p = Parameters(self._cell.shapes | self._output.shapes)
+        self._cell.initialise(self._p, rng)
+        self._p[self._output.w] = 0
+        self._gradients = self._p.zeros()
+        self._adam = Adam(len(self._p.vector))
+        self._h = np.zeros(hidden, np.float32)
+        self._forecast = np.zeros(size, np.float32)
+        self._usual = np.ones(size, np.float32)  # mean square of each feature's error
+        self._ranks = np.zeros(RANKS)
+        self._rows = np.zeros((recent, size), np.int8)  # rings
+        self._states = np.zeros((recent, hidden), np.float32)  # before each row
+        self._count = 0
+        self.loss = 0.0  # of the newest window
+
+    def step(self, row: NDArray[np.int8]) -> tuple[Vector, float]:
+        """Return the hidden state after the vector in *row*, and how surprising it was, 0 to 1."""
+        slot = self._count % len(self._rows)
+        self._rows[slot], self._states[slot] = row, self._h
+        x = row * self._scale
+        surprise = self._rank(x - self._forecast)
+        self._h = self._cell.step(self._p, x, self._h).astype(np.float32)
+        self._forecast = self._output.forward(self._p, self._h)
+        self._count += 1
+        return self._h, surprise
+
+    def _rank(self, error: Vector) -> float:
+        """Return the share of past steps that erred less, each feature by its own measure."""
+        squares = error * error
+        unusual = float(np.mean(squares / (self._usual + 1e-3)))
+        self._usual += np.float32(1 / ERROR_MEMORY) * (squares - self._usual)
+        place = int(np.clip((np.log(unusual + 1e-9) + 6) * (RANKS / 14), 0, RANKS - 1))
+        total = self._ranks.sum()
+        rank = float(self._ranks[:place].sum() / total) if total >= 100 else 0.0
+        self._ranks *= 1 - 1 / RANK_MEMORY
+        self._ranks[place] += 1
+        return rank
+
+    def learn(self, times: int, batch: int, rate: float, rng: np.random.Generator) -> None:
+        """Learn *batch* windows of *times* steps from the recent past, if there are so many."""
+        kept = min(self._count, len(self._rows))
+        if kept <= times + 1:
+            return
+        begin = rng.integers(kept - times, size=batch) + self._count - kept
+        slots = (begin + np.arange(times + 1)[:, None]) % len(self._rows)  # (T + 1, B)
+        x = self._rows[slots] * self._scale  # (T + 1, B, D)
+        trace = self._cell.forward(self._p, x[:-1], self._states[slots[0]])
+        error = self._output.forward(self._p, trace.outputs) - x[1:]
+        self.loss = float(np.mean(error * error))
+        error *= np.float32(1 / (times * batch))
+        self._output.backward(trace.outputs, error, self._gradients)
+        dh = self._output.input_gradient(self._p, error)
+        self._cell.backward(self._p, trace, dh, self._gradients)
+        clip_by_norm(self._gradients.vector, 1.0)
+        self._adam.update(self._p.vector, self._gradients.vector, rate)
+
+    def state(self) -> dict[str, Any]:
+        """Return what must be saved to go on identically."""
+        kept = min(self._count, len(self._rows))
+        return {
+            "weights": self._p.vector.copy(),
+            "adam": self._adam.state(),
+            "h": self._h.copy(),
+            "forecast": self._forecast.copy(),
+            "usual": self._usual.copy(),
+            "ranks": self._ranks.copy(),
+            "rows": self._rows[:kept].copy(),
+            "states": self._states[:kept].copy(),
+            "count": self._count,
+            "loss": self.loss,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what another one's `state` gave."""
+        self._p.vector[:] = state["weights"]
+        self._adam.restore(state["adam"])
+        self._h = np.array(state["h"], np.float32)
+        self._forecast = np.array(state["forecast"], np.float32)
+        self._usual = np.array(state["usual"], np.float32)
+        self._ranks = np.array(state["ranks"], np.float64)
+        self._count = int(state["count"])
+        self._rows[: len(state["rows"])] = state["rows"]
+        self._states[: len(state["states"])] = state["states"]
+        self.loss = float(state["loss"])

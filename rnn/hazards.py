@@ -1,0 +1,57 @@
+"""The time to an event, told in discrete bins by hazards.
+
+A bin's hazard is the chance that the event comes in it, having not come before (Cox, "Regression
+models and life-tables", 1972, section 6). So one set of outputs gives the probability of an event
+within every horizon, never decreasing in the horizon. A bin counts only while the event is possible
+in it: not once it has come, and not while it is *immune*.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
+Steps = NDArray[np.int64]
+
+
+def bin_edges(horizons: Sequence[int], ratio: float = 4.0) -> Steps:
+    """Return the last step of each bin: all *horizons*, and between them ratios of *ratio* at most.
+
+    >>> bin_edges([60, 6, 360])
+    array([  2,   6,  19,  60, 147, 360])
+    """
+    edges = set(horizons)
+    begin = 1
+    for end in sorted(edges):
+        pieces = int(np.ceil(np.log(end / begin) / np.log(ratio)))
+        edges |= {round(begin * (end / begin) ** (k / pieces)) for k in range(1, pieces)}
+        begin = end
+    return np.array(sorted(edges), np.int64)
+
+
+def chance_by(logits: Floats, edges: Steps, immune: Steps) -> NDArray[np.float64]:
+    """Return the probability that the event comes by each edge, (…, K), from *logits* of hazards.
+
+    No event comes in the next *immune* steps, (…).
+    """
+    possible = edges > immune[..., None]
+    survival = np.where(possible, -np.logaddexp(0, logits.astype(np.float64)), 0.0)
+    chance: NDArray[np.float64] = -np.expm1(survival.cumsum(axis=-1))
+    return chance
+
+
+def hazard_error(logits: Floats, until: Steps, immune: Steps, edges: Steps) -> Floats:
+    """Return the gradient of the negative log-likelihood by *logits*, (…, K).
+
+    The event comes *until* steps ahead, (…), or not up to the last edge if that is larger. A bin
+    that is partly immune counts as possible: its hazard is what remains of it.
+    """
+    before = np.concatenate([np.zeros(1, np.int64), edges[:-1]])
+    until, immune = until[..., None], immune[..., None]
+    possible = (until > before) & (edges > immune)
+    came = possible & (until <= edges)
+    hazard = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+    error: Floats = np.where(possible, hazard - came, np.zeros_like(hazard))
+    return error
