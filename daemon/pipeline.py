@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnd.codecs.base import Vector
 from rnnd.codecs.health import Health
 from rnnd.codecs.log import HealthRule, LogCodec, LogSettings
 from rnnd.codecs.severity import Severity
@@ -24,6 +25,7 @@ from rnnd.daemon.incidents import tick_of_start
 from rnnd.daemon.onsets import OnsetDetector
 from rnnd.daemon.policy import AlarmPolicy
 from rnnd.daemon.scoring import Outcomes, Scoreboard
+from rnnd.daemon.unusual import EventWatch, UnusualEvent
 from rnnd.rnn.learner import Forecaster, ForecasterSettings
 
 RED, ORANGE = 0, 1  # the forecaster's events
@@ -49,6 +51,7 @@ class Prediction:
     surprise: float  # as a quantile of its own past
     outcomes: Outcomes  # of the alarm horizon's alarms
     tick: Tick
+    unusual: tuple[UnusualEvent, ...] = ()  # events that came in an unusual order, the worst first
 
     @property
     def health(self) -> Health:
@@ -69,9 +72,9 @@ class AppPipeline:
         self.app = app
         self.horizons = tuple(max(1, round(h / app.tick)) for h in app.horizons)  # ticks
         self.codec = LogCodec(log_settings(app))
-        self.forecaster = Forecaster(
-            self.codec.input_size, self.horizons, 2, ForecasterSettings(), seed
-        )
+        self._watch = EventWatch(app.tick, seed) if app.order else None
+        size = self.codec.input_size + (len(self._watch.names) if self._watch else 0)
+        self.forecaster = Forecaster(size, self.horizons, 2, ForecasterSettings(), seed)
         self.policy = AlarmPolicy(self.horizons, app.alarm_budget * app.tick)
         self.scoreboard = Scoreboard(self.horizons)
         self.incidents = incidents is not None
@@ -93,16 +96,21 @@ class AppPipeline:
     def feed(self, source: str, data: bytes, arrival: float) -> None:
         """Parse whole lines of one *source*."""
         self._sources.add(source)
-        self._collect(self.codec.reader(source).feed(data, arrival))
+        self._collect(source, self.codec.reader(source).feed(data, arrival))
 
     def tick_of(self, source: str) -> int | None:
         """Return the newest tick of *source*; None before its first event."""
         return self.codec.reader(source).tick
 
+    @property
+    def has_timestamps(self) -> bool:
+        """Whether any source's lines say when they were written."""
+        return any(self.codec.reader(source).formats for source in self._sources)
+
     def finish(self) -> list[Prediction]:
         """Close all that is pending: the input has ended."""
         for source in sorted(self._sources):
-            self._collect(self.codec.reader(source).flush())
+            self._collect(source, self.codec.reader(source).flush())
         return self.close(max(self._parts) + 1) if self._parts else []
 
     def close(self, before: int) -> list[Prediction]:
@@ -121,8 +129,9 @@ class AppPipeline:
             self._next += 1
         return predictions
 
-    def _collect(self, parts: Iterable[TickPart]) -> None:
+    def _collect(self, source: str, parts: Iterable[TickPart]) -> None:
         for part in parts:
+            part.source = source
             tick = part.tick if self._next is None else max(part.tick, self._next)
             self._parts.setdefault(tick, []).append(part)
 
@@ -130,7 +139,9 @@ class AppPipeline:
         tick = self.codec.encode_tick(number, parts)
         observed = self._observe(tick)
         onset, immune = self._note_onsets(number, observed)
-        forecast = self.forecaster.step(tick.vector, onset, immune)
+        vector, surprise, unusual = self._read_order(number, tick, parts)
+        forecast = self.forecaster.step(vector, onset, immune)
+        surprise = max(surprise, forecast.surprise)
         red = forecast.probabilities[RED]  # (H,)
         known = self._knows(tick)
         decision = self.policy.step(red, bool(onset[RED]), speak=known)
@@ -140,13 +151,23 @@ class AppPipeline:
             time=(number + 1) * self.app.tick,
             app=self.app.name,
             probabilities=dict(zip(self.app.horizons, triples, strict=True)),
-            healths=self._colours(decision.red, triples, forecast.surprise, known),
+            healths=self._colours(decision.red, triples, surprise, known),
             observed=observed,
             onset=bool(onset[RED]),
-            surprise=forecast.surprise,
+            surprise=surprise,
             outcomes=outcomes,
             tick=tick,
+            unusual=unusual,
         )
+
+    def _read_order(
+        self, number: int, tick: Tick, parts: list[TickPart]
+    ) -> tuple[Vector, float, tuple[UnusualEvent, ...]]:
+        """Return the vector of the tick, with what the order of its lines adds to it."""
+        if self._watch is None:
+            return tick.vector, 0.0, ()
+        events = self._watch.step(number, parts, self.codec.templates.joined)
+        return np.concatenate((tick.vector, events.vector)), events.rank, events.unusual
 
     def _observe(self, tick: Tick) -> Health:
         """Return the health of the tick itself; incidents, where given, decide what is red."""
@@ -212,6 +233,7 @@ class AppPipeline:
         parts = [part for tick in sorted(self._parts) for part in self._parts[tick]]
         return {
             "codec": self.codec.state(),
+            "watch": self._watch.state() if self._watch else None,
             "forecaster": self.forecaster.state(),
             "policy": self.policy.state(),
             "scoreboard": self.scoreboard.state(),
@@ -227,6 +249,8 @@ class AppPipeline:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what another pipeline's `state` gave."""
         self.codec.restore(state["codec"])
+        if self._watch:
+            self._watch.restore(state["watch"])
         self.forecaster.restore(state["forecaster"])
         self.policy.restore(state["policy"])
         self.scoreboard.restore(state["scoreboard"])
@@ -243,7 +267,13 @@ class AppPipeline:
 
 def log_settings(app: AppSettings) -> LogSettings:
     """Return what the log codec must know of *app*."""
-    return LogSettings(tick=app.tick, red=_health_rule(app.red), orange=_health_rule(app.orange))
+    return LogSettings(
+        tick=app.tick,
+        red=_health_rule(app.red),
+        orange=_health_rule(app.orange),
+        order=app.order,
+        session=app.session,
+    )
 
 
 def _health_rule(rule: Rule) -> HealthRule:

@@ -118,7 +118,7 @@ class Forecaster:
         self._until[slot] = self._delay + 1
         self._now += 1
         self._learn()
-        logits = self._hazards.predict(row / self._scale)
+        logits = self._hazards.predict(row.astype(np.float32) / self._scale)
         chances = chance_by(logits, self.edges, immune)[:, self._places]
         return Forecast(chances, surprise)
 
@@ -156,7 +156,7 @@ class Forecaster:
         if self._now % s.hazards_every == 0 and len(self._replay) >= ENOUGH:
             batch = self._replay.sample(s.hazards_batch, self._rng)
             until, immune = np.split(batch.labels, 2, axis=1)
-            x = batch.rows / self._scale
+            x = batch.rows.astype(np.float32) / self._scale
             steps = self._replay.steps
             self._hazards.learn(x, until, immune, batch.weights, steps, s.hazards_rate)
 
