@@ -294,7 +294,7 @@ class Tailer:
         follower.size = found.size if not found.packed else follower.signature.offset + 1
         follower.modified = found.modified
         follower.active = self._now
-        self._followers[follower.key] = follower
+        self._claim(follower)
         self._complaints.pop(follower.path, None)
 
     def _follow_from(self, path: str, key: FileKey, new: tuple[Candidate, ...]) -> None:
@@ -330,7 +330,7 @@ class Tailer:
                 candidate.modified < modified
                 or not candidate.size
                 or key in known
-                or key in self._followers
+                or self._is_followed(candidate)
                 or self._is_done(candidate)
                 or self._copies.get(key) == candidate.size
                 or (candidate.packed and candidate.path.rpartition(".")[0] in plain)
@@ -393,7 +393,7 @@ class Tailer:
         """Find a file that lost its name while it was not held open, or what it became."""
         found = self._surroundings.candidates(follower.source)
         same = [one for one in found if one.key == follower.key]
-        others = [one for one in found if one.key not in self._followers]
+        others = [one for one in found if not self._is_followed(one)]
         for one in same + sorted(others, key=lambda candidate: candidate.packed):
             unread = one in same and not one.packed and not follower.signature.offset
             if unread or fits(one, follower.signature):
@@ -416,7 +416,7 @@ class Tailer:
         follower.key, follower.path = found.key, found.path
         follower.size = found.size if not found.packed else follower.signature.offset + 1
         follower.modified, follower.active = found.modified, self._now
-        self._followers[follower.key] = follower
+        self._claim(follower)
 
     def _replaced(self, before: FileKey, new: Candidate) -> bool:
         """Return whether the file of a name was replaced by a longer copy, and follow that."""
@@ -467,6 +467,23 @@ class Tailer:
             del self._done[key]
             self._follow(Follower(done.source, path, key, done.signature), found)
         return True
+
+    def _is_followed(self, found: Candidate) -> bool:
+        """Return whether *found* is followed; a file with its inode used again is not."""
+        follower = self._followers.get(found.key)
+        if follower is None or follower.is_open or not follower.signature.offset:
+            return follower is not None
+        return fits(found, follower.signature)
+
+    def _claim(self, follower: Follower) -> None:
+        """Enter *follower*; one whose file is gone, and its inode used again, makes room."""
+        gone = self._followers.get(follower.key)
+        if gone is not None and gone is not follower:
+            self._open.pop(gone.key, None)
+            self._rank += 1
+            gone.key = FileKey(-1, self._rank)
+            self._followers[gone.key] = gone
+        self._followers[follower.key] = follower
 
     def _is_done(self, found: Candidate) -> bool:
         """Return whether *found* was let go; a file with its inode used again was not."""
