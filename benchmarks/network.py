@@ -204,10 +204,10 @@ def copy_weights(name: Name, weights: Any, peer: Peer) -> None:
     """Give *peer* our weights."""
     order = {"rnn": [0], "gru": [0, 1, 2], "lstm": [1, 2, 3, 0]}[name]
     w_x, w_h, b = (weights[f"layer0.{part}"] for part in ("w_x", "w_h", "b"))
-    w_h = w_h[[1, 2, 0]] if name == "gru" else w_h
+    w_h = w_h[:, [1, 2, 0]] if name == "gru" else w_h
     values = {
-        "weight_ih_l0": np.concatenate([w_x[gate].T for gate in order]),
-        "weight_hh_l0": np.concatenate([w_h[gate].T for gate in order]),
+        "weight_ih_l0": np.concatenate([w_x[:, gate].T for gate in order]),
+        "weight_hh_l0": np.concatenate([w_h[:, gate].T for gate in order]),
         "bias_ih_l0": np.concatenate([b[gate] for gate in order]),
         "bias_hh_l0": np.zeros(b.size, np.float32),
     }

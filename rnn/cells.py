@@ -59,7 +59,7 @@ class Trace:
 class Cell(ABC):
     """A recurrent layer; its parameters are *name*.w_x, *name*.w_h and *name*.b.
 
-    Their shapes are (G, I, H), (G, H, H) and (G, H).
+    Their shapes are (I, G, H), (H, G, H) and (G, H).
     """
 
     gates: ClassVar[int]
@@ -79,16 +79,17 @@ class Cell(ABC):
         self.state_size = self.states * hidden_size
         self.w_x, self.w_h, self.b = f"{name}.w_x", f"{name}.w_h", f"{name}.b"
         self.shapes: dict[str, tuple[int, ...]] = {
-            self.w_x: (self.gates, input_size, hidden_size),
-            self.w_h: (self.gates, hidden_size, hidden_size),
+            self.w_x: (input_size, self.gates, hidden_size),
+            self.w_h: (hidden_size, self.gates, hidden_size),
             self.b: (self.gates, hidden_size),
         }
 
     def initialise(self, p: Parameters, rng: np.random.Generator) -> None:
         """Draw the weights anew: Glorot's for the input, a rotation for each gate's own loop."""
         hidden = self.hidden_size
-        p[self.w_x] = [glorot(rng, self.input_size, hidden) for _ in range(self.gates)]
-        p[self.w_h] = [orthogonal(rng, hidden) for _ in range(self.gates)]
+        gates = range(self.gates)
+        p[self.w_x] = np.stack([glorot(rng, self.input_size, hidden) for _ in gates], axis=1)
+        p[self.w_h] = np.stack([orthogonal(rng, hidden) for _ in gates], axis=1)
         p[self.b] = 0
 
     def trace(self, times: int, batch: int, dtype: DTypeLike = np.float32) -> Trace:
@@ -115,26 +116,24 @@ class Cell(ABC):
         What *gradients* held under these names before is overwritten.
         """
         self._backward(p, trace, dh)
-        hidden, gates = self.hidden_size, self.gates
-        d = trace.d.reshape(-1, self.derivatives * hidden)
-        columns = gates * hidden
-        before = trace.h[:-1].reshape(-1, hidden)
-        gradients[self.w_h] = _blocks(np.matmul(before.T, d[:, :columns]), gates)
+        columns = self.gates * self.hidden_size
+        w_x, w_h, b = (gradients[name] for name in (self.w_x, self.w_h, self.b))
+        d = trace.d.reshape(-1, self.derivatives * self.hidden_size)
+        before = trace.h[:-1].reshape(len(d), -1)
+        np.matmul(before.T, d[:, :columns], out=_matrix(w_h))
         d = d[:, -columns:]
         if is_indices(trace.x):
-            sums = sum_rows(trace.x.ravel(), d, self.input_size)
-            gradients[self.w_x] = _blocks(sums, gates)
-            gradients[self.b] = sums.sum(axis=0).reshape(gates, hidden)
+            _matrix(w_x)[...] = sum_rows(trace.x.ravel(), d, self.input_size)
+            np.sum(w_x, axis=0, out=b)
         else:
-            vectors = trace.x.reshape(len(d), -1)
-            gradients[self.w_x] = _blocks(np.matmul(vectors.T, d), gates)
-            gradients[self.b] = np.matmul(np.ones(len(d), d.dtype), d).reshape(gates, hidden)
+            np.matmul(trace.x.reshape(len(d), -1).T, d, out=_matrix(w_x))
+            np.matmul(np.ones(len(d), d.dtype), d, out=b.ravel())
 
     def input_gradient(self, p: Parameters, trace: Trace) -> Array:
         """Return the gradient of the input vectors, (T, B, I), after `backward`."""
         columns = self.gates * self.hidden_size
         d = trace.d.reshape(*trace.d.shape[:2], -1)[..., -columns:]
-        dx: Array = np.matmul(d, _upended(p[self.w_x]))
+        dx: Array = np.matmul(d, _matrix(p[self.w_x]).T)
         return dx
 
     def step(self, p: Parameters, x: Array | int, state: Array) -> Array:
@@ -142,10 +141,9 @@ class Cell(ABC):
 
         The first H numbers of the state are the hidden state.
         """
-        w_x = p[self.w_x]
-        a = w_x[:, x] + p[self.b] if isinstance(x, int) else np.matmul(x, w_x) + p[self.b]
-        with np.errstate(over="ignore"):
-            return self._step(p, a, state)
+        w_x, b = p[self.w_x], p[self.b]
+        a = w_x[x] + b if isinstance(x, int) else x.dot(_matrix(w_x)).reshape(b.shape) + b
+        return self._step(p, a, state)
 
     def _stretches(self, p: Parameters, trace: Trace) -> Iterator[slice]:
         """Give the stretches of the window, the gates holding the input's part: x w_x + b.
@@ -153,9 +151,8 @@ class Cell(ABC):
         It has the gates' signs. Few times are done at once, so that they are still in the cache
         when they are needed.
         """
-        signs = np.array(self.signs, p.vector.dtype)[:, None]
-        b = p[self.b] * signs
-        w_x = p[self.w_x] * signs[:, None]
+        w_x = _by_gate(p[self.w_x], self.signs)
+        (b,) = _by_gate(p[self.b][None], self.signs).transpose(1, 0, 2)
         x, gates = trace.x, trace.gates
         if is_indices(x):
             if x.size and not 0 <= x.min() <= x.max() < self.input_size:
@@ -173,10 +170,6 @@ class Cell(ABC):
                     rows += bias
             yield times
 
-    def _loop(self, p: Parameters) -> Array:
-        """Return w_h with the gates' signs."""
-        return p[self.w_h] * np.array(self.signs, p.vector.dtype)[:, None, None]
-
     @abstractmethod
     def _forward(self, p: Parameters, state: Array, trace: Trace) -> None:
         """Fill h, c, state and gates of *trace*, whose gates hold the input's part of them."""
@@ -190,14 +183,15 @@ class Cell(ABC):
         """Return the next state, given the input's part of the gates, which may be overwritten."""
 
 
-def _blocks(w: Array, gates: int) -> Array:
-    """Return the matrix *w*, of shape (I, G H), as a view of shape (G, I, H)."""
-    return w.reshape(len(w), gates, -1).transpose(1, 0, 2)
+def _matrix(w: Array) -> Array:
+    """Return *w*, of shape (I, G, H), as a matrix: a view of shape (I, G H)."""
+    return w.reshape(len(w), -1)
 
 
-def _upended(w: Array) -> Array:
-    """Return *w*, of shape (G, I, H), as the (G H, I) matrix that gradients go back through."""
-    return w.transpose(0, 2, 1).reshape(-1, w.shape[1])
+def _by_gate(w: Array, signs: tuple[int, ...]) -> Array:
+    """Return a copy of *w*, of shape (I, G, H), as a matrix for each gate, with its sign."""
+    gates = np.array(signs, w.dtype)[:, None, None]
+    return np.multiply(w.transpose(1, 0, 2), gates, order="C")
 
 
 def _from_behind(trace: Trace) -> Iterator[slice]:
@@ -222,7 +216,7 @@ class Vanilla(Cell):
     signs = (1,)
 
     def _forward(self, p: Parameters, state: Array, trace: Trace) -> None:
-        w_h = p[self.w_h][0]
+        w_h = _matrix(p[self.w_h])
         h = trace.h
         h[0] = state
         for times in self._stretches(p, trace):
@@ -234,7 +228,7 @@ class Vanilla(Cell):
         trace.state[...] = h[-1]
 
     def _backward(self, p: Parameters, trace: Trace, dh: Array) -> None:
-        w_h = p[self.w_h][0].T
+        w_h = _matrix(p[self.w_h]).T
         d = trace.d[:, :, 0]
         back = np.zeros_like(dh[0])  # from the step after, and so the whole gradient of h
         for times in _from_behind(trace):
@@ -249,7 +243,7 @@ class Vanilla(Cell):
 
     def _step(self, p: Parameters, a: Array, state: Array) -> Array:
         h: Array = a[0]
-        h += np.matmul(state, p[self.w_h][0])
+        h += state.dot(_matrix(p[self.w_h]))
         return np.tanh(h, out=h)
 
 
@@ -283,7 +277,7 @@ class GRU(Cell):
         p[self.b_m] = 0
 
     def _forward(self, p: Parameters, state: Array, trace: Trace) -> None:
-        w_h, b_m = p[self.w_h] * np.array([1, -1, -1], state.dtype)[:, None, None], p[self.b_m]
+        w_h, b_m = _by_gate(p[self.w_h], (1, -1, -1)), p[self.b_m]
         h, gates = trace.h, trace.gates
         h[0] = state
         u = np.empty_like(gates[:, 0])
@@ -321,7 +315,7 @@ class GRU(Cell):
         return factors
 
     def _backward(self, p: Parameters, trace: Trace, dh: Array) -> None:
-        w_h = _upended(p[self.w_h])
+        w_h = np.ascontiguousarray(_matrix(p[self.w_h]).T)
         d = trace.d
         flat = d.reshape(*d.shape[:2], -1)[:, :, : len(w_h)]
         back = np.zeros_like(dh[0])  # from the step after, and so the whole gradient of h
@@ -342,7 +336,7 @@ class GRU(Cell):
         np.matmul(np.ones(len(d_m), d_m.dtype), d_m, out=gradients[self.b_m])
 
     def _step(self, p: Parameters, a: Array, state: Array) -> Array:
-        u = np.matmul(state, p[self.w_h])
+        u = state.dot(_matrix(p[self.w_h])).reshape(a.shape)
         rz, m, n = a[:2], u[0], a[2]
         rz += u[1:]
         _sigmoid(rz)
@@ -382,7 +376,7 @@ class LSTM(Cell):
 
     def _forward(self, p: Parameters, state: Array, trace: Trace) -> None:
         hidden = self.hidden_size
-        w_h = self._loop(p)
+        w_h = _by_gate(p[self.w_h], self.signs)
         h, c, gates = trace.h, trace.c, trace.gates
         h[0], c[0] = state[:, :hidden], state[:, hidden:]
         u = np.empty_like(gates[:, 0])
@@ -420,7 +414,7 @@ class LSTM(Cell):
         return factors
 
     def _backward(self, p: Parameters, trace: Trace, dh: Array) -> None:
-        w_h = _upended(p[self.w_h])
+        w_h = np.ascontiguousarray(_matrix(p[self.w_h]).T)
         d = trace.d
         flat = d.reshape(*d.shape[:2], -1)
         back = np.zeros_like(dh[0])  # from the step after, and so the whole gradient of h
@@ -438,7 +432,7 @@ class LSTM(Cell):
 
     def _step(self, p: Parameters, a: Array, state: Array) -> Array:
         hidden = self.hidden_size
-        a += np.matmul(state[:hidden], p[self.w_h])
+        a += state[:hidden].dot(_matrix(p[self.w_h])).reshape(a.shape)
         _sigmoid(a[:3])
         o, i, f, g = a
         np.tanh(g, out=g)
@@ -453,9 +447,11 @@ class LSTM(Cell):
 
 
 def _sigmoid(a: Array) -> None:
-    """Turn a into 1 / (1 + exp(-a))."""
-    np.negative(a, out=a)
-    _sigmoid_of_negated(a)
+    """Turn a into 1 / (1 + exp(-a)), by way of tanh: for few numbers, as it cannot overflow."""
+    a *= 0.5
+    np.tanh(a, out=a)
+    a *= 0.5
+    a += 0.5
 
 
 CELLS: dict[str, type[Cell]] = {"rnn": Vanilla, "gru": GRU, "lstm": LSTM}

@@ -159,5 +159,5 @@ def test_fresh_weights_are_drawn_alike_from_the_same_seed(cell: Cell) -> None:
     cell.initialise(second, np.random.default_rng(7))
 
     np.testing.assert_array_equal(first.vector, second.vector)
-    loop = first[cell.w_h][-1]
+    loop = first[cell.w_h][:, -1]
     np.testing.assert_allclose(loop.T @ loop, np.eye(HIDDEN), atol=1e-6)

@@ -15,23 +15,23 @@ INPUTS, HIDDEN, TIMES, BATCH = 5, 7, 6, 3
 
 
 def blocks(kind: str, w: Array) -> Array:
-    """Our weights (G, I, H) in PyTorch's layout (G H, I), ours being o, i, f, g in the LSTM."""
+    """Our weights (I, G, H) in PyTorch's layout (G H, I), ours being o, i, f, g in the LSTM."""
     order = {"rnn": [0], "gru": [0, 1, 2], "lstm": [1, 2, 3, 0]}[kind]
-    return np.concatenate([w[gate].T for gate in order])
+    return np.concatenate([w[:, gate].T for gate in order])
 
 
 def torch_weights(kind: str, p: Parameters, layer: int) -> dict[str, Array]:
     name = f"layer{layer}"
     w_h, b = p[f"{name}.w_h"], p[f"{name}.b"]
-    recurrent = w_h[[1, 2, 0]] if kind == "gru" else w_h  # ours are m, r, z
+    recurrent = w_h[:, [1, 2, 0]] if kind == "gru" else w_h  # ours are m, r, z
     loop = np.zeros_like(b)
     if kind == "gru":
         loop[2] = p[f"{name}.b_m"]
     return {
         f"weight_ih_l{layer}": blocks(kind, p[f"{name}.w_x"]),
         f"weight_hh_l{layer}": blocks(kind, recurrent),
-        f"bias_ih_l{layer}": blocks(kind, b[:, :, None].transpose(0, 2, 1)).ravel(),
-        f"bias_hh_l{layer}": blocks(kind, loop[:, :, None].transpose(0, 2, 1)).ravel(),
+        f"bias_ih_l{layer}": blocks(kind, b[None]).ravel(),
+        f"bias_hh_l{layer}": blocks(kind, loop[None]).ravel(),
     }
 
 
