@@ -27,6 +27,7 @@ from rnnd.codecs.logline import Parsed, parse, split_tokens
 from rnnd.codecs.masking import mask_message
 from rnnd.codecs.numbers import MAX_WORDS, numeric_places, value_of
 from rnnd.codecs.pattern import Patterns
+from rnnd.codecs.sessions import SessionPattern
 from rnnd.codecs.severity import Severity
 from rnnd.codecs.signature import ExactSignatures
 from rnnd.codecs.signatures import CONTINUATION, UNRESOLVED, Kinds
@@ -63,6 +64,8 @@ class LogSettings:
     timestamp: tuple[str, str] | None = None  # expression before it, strptime layout
     max_line: int = 16384  # bytes; what is longer is cut off
     max_templates: int = 4096
+    order: bool = False  # parts of ticks keep the order of their lines
+    session: str | None = None  # and the identifier in them that ties lines together: `request=*`
 
 
 class LogReader:
@@ -88,6 +91,8 @@ class LogReader:
     def feed(self, data: bytes, arrival: float) -> list[TickPart]:
         """Return what the whole lines *data*, which came at *arrival*, add to which ticks.
 
+        *arrival* is in seconds since the epoch; 0 where it is not known. It completes timestamps
+        without a year or date, and is the time of lines in a log without timestamps.
         The first lines of a log may be held back until one of them has a timestamp.
         """
         if not data:
@@ -213,6 +218,7 @@ class LogCodec:
         for health, severity, _ in self._rules:
             if severity is not None:
                 self._health_of[severity:] = health
+        self._session = SessionPattern(settings.session) if settings.session else None
         self.signatures = ExactSignatures()
         self.kinds = Kinds()
         self.templates = TemplateTable(settings.max_templates)
@@ -243,6 +249,7 @@ class LogCodec:
         sizes = np.diff(piece.came[np.array(edges[1:]) - 1], prepend=0)
         late = np.add.reduceat(piece.late, edges[:-1], dtype=np.int64)
         unparsed = np.add.reduceat(piece.unparsed, edges[:-1], dtype=np.int64)
+        sessions = self._session.sessions(piece.data, piece.starts) if self._session else []
         parts = []
         for index, (begin, end) in enumerate(pairwise(edges)):
             here = slice(cuts[index], cuts[index + 1])
@@ -253,11 +260,13 @@ class LogCodec:
                 table=self.kinds,
                 kinds=kinds[here],
                 counts=counts[here],
-                sequence=piece.kinds[begin:end],
                 unparsed=int(unparsed[index]),
                 late=int(late[index]),
             )
             self._judge(part, piece, newest[here])
+            if self.settings.order:
+                part.sequence = piece.kinds[begin:end]
+                part.sessions = sessions[begin:end]
             parts.append(part)
         self._match_patterns(piece, parts, edges)
         if self.kinds.full:
@@ -289,7 +298,7 @@ class LogCodec:
     def encode_tick(self, number: int, parts: Sequence[TickPart]) -> Tick:
         """Return the tick *number*, made of *parts*; ticks come in order, silent ones too."""
         known = len(self.templates)
-        fresh = self._resolve(parts)
+        fresh = self.resolve(parts)
         counts = np.zeros(len(self.templates))
         severities = np.zeros(len(Severity))
         newest: dict[int, tuple[Kinds, int, bytes]] = {}
@@ -344,7 +353,7 @@ class LogCodec:
                             numbers[template * PLACES + watched[message_place]] = value
         return numbers
 
-    def _resolve(self, parts: Sequence[TickPart]) -> list[tuple[Kinds, int]]:
+    def resolve(self, parts: Sequence[TickPart]) -> list[tuple[Kinds, int]]:
         """Give every kind its template; new ones in the order of their texts, not of arrival.
 
         Returns the kinds that got one now.
@@ -436,6 +445,8 @@ class LogCodec:
             "texts": [part.table.texts[kind].decode("latin-1") for kind in kinds],
             "severities": part.table.severities[part.kinds].tolist(),
             "counts": part.counts,
+            "sequence": np.searchsorted(part.kinds, part.sequence),
+            "sessions": [session.decode("latin-1") for session in part.sessions],
             "newest": [[kinds.index(k), line.decode("latin-1")] for k, line in part.newest.items()],
             "examples": [[int(example.health), example.line] for example in part.examples],
         }
@@ -452,13 +463,15 @@ class LogCodec:
             table=self.kinds,
             kinds=np.array(kinds, np.int64),
             counts=np.asarray(state["counts"], np.int64),
+            sequence=np.array(kinds, np.int64)[state["sequence"]],
+            sessions=[session.encode("latin-1") for session in state["sessions"]],
             health=Health(state["health"]),
             newest={kinds[index]: line.encode("latin-1") for index, line in state["newest"]},
             examples=[Example(Health(health), line) for health, line in state["examples"]],
         )
 
 
-_PLAIN = ("tick", "lines", "bytes", "unparsed", "late", "dropped")
+_PLAIN = ("tick", "lines", "bytes", "unparsed", "late", "dropped", "source")
 
 
 def _example(health: Health, line: bytes) -> Example:

@@ -211,7 +211,7 @@ def detect(line: bytes, arrival: float) -> Stamp | None:
 
     Of several, the first one with a date and a year wins; an epoch must agree with a written date
     beside it, for many a number looks like one. Of several readings of one text (is 02/03 in
-    February or March?) it is the one nearest to *arrival*, the time when the line came.
+    February or March?) it is the one nearest to *arrival*, the time when the line came, if known.
     """
     candidates = list(_json_candidates(line) if line.lstrip()[:1] == b"{" else _candidates(line))
     written = [s for f, s, _ in candidates if f.kind not in _VAGUE and f.name != "epoch"]
@@ -220,8 +220,9 @@ def detect(line: bytes, arrival: float) -> Stamp | None:
         if format_.name == "epoch" and written and abs(seconds - written[0]) > 26 * 3600:
             continue
         vague = format_.kind in _VAGUE
-        distance = 0.0 if vague else abs(arrival - seconds)
-        future = not vague and seconds > arrival + 2 * DAY
+        known = arrival > 0 and not vague
+        distance = abs(arrival - seconds) if known else 0.0
+        future = known and seconds > arrival + 2 * DAY
         start = found.start("stamp")
         rank = (vague, start, future, distance if _is_ambiguous(format_) else 0.0, order)
         if best is None or rank < best[0]:

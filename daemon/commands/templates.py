@@ -1,0 +1,192 @@
+"""`rnnd templates`: what the log codec sees in logs, their templates with counts and numbers."""
+
+import argparse
+import csv
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from rnnd.codecs.log import LogCodec, LogSettings
+from rnnd.codecs.logline import split_tokens
+from rnnd.codecs.numbers import MAX_WORDS, value_of
+from rnnd.codecs.severity import Severity
+from rnnd.codecs.tick import TickPart
+from rnnd.daemon.files import open_log, why
+from rnnd.daemon.predictions import format_time
+from rnnd.errors import RnndError
+
+CONTINUATION = -1  # lines that belong to the line before
+EXAMPLE = 200  # characters
+
+
+@dataclass
+class Seen:
+    """What was seen of one template."""
+
+    count: int = 0
+    first: int = 1 << 62  # tick
+    last: int = -(1 << 62)
+    severity: int = 0
+    example: str = ""
+    ranges: dict[int, tuple[float, float]] = field(default_factory=dict)  # by place in the message
+
+
+class Survey:
+    """Counts the templates of logs, and notes the template of every line."""
+
+    def __init__(self) -> None:
+        self.codec = LogCodec(LogSettings(order=True))
+        self.lines: list[tuple[str, NDArray[np.int64]]] = []  # log, template of each line
+        self._seen: dict[int, Seen] = {}
+        self.events = 0  # lines that are not parts of others
+
+    def read(self, name: str) -> None:
+        """Read the log *name*."""
+        reader = self.codec.reader(name)
+        with open_log(name) as log:
+            # The last line of a log is about as old as its file: that tells years left out.
+            arrival = time.time() if name == "-" else Path(name).stat().st_mtime
+            for chunk in log.whole_lines():
+                self._note(name, reader.feed(chunk, arrival))
+        self._note(name, reader.flush())
+
+    def _note(self, name: str, parts: Sequence[TickPart]) -> None:
+        for part in parts:
+            self.codec.resolve([part])
+            of = part.table.templates
+            self.lines.append((name, np.maximum(of[part.sequence], CONTINUATION).astype(np.int64)))
+            for kind, count in zip(part.kinds.tolist(), part.counts.tolist(), strict=True):
+                if (template := int(of[kind])) >= 0:
+                    seen = self._seen.setdefault(template, Seen())
+                    seen.count += count
+                    self.events += count
+                    seen.first, seen.last = min(seen.first, part.tick), max(seen.last, part.tick)
+                    seen.severity = max(seen.severity, int(part.table.severities[kind]))
+            for kind, line in part.newest.items():
+                seen = self._seen[int(of[kind])]
+                words = split_tokens(line, MAX_WORDS)
+                for place, inner in part.table.places(kind):
+                    value = value_of(words[place]) if place < len(words) else None
+                    if value is not None:
+                        low, high = seen.ranges.get(inner, (value, value))
+                        seen.ranges[inner] = min(low, value), max(high, value)
+            self._give_examples(part)
+
+    def _give_examples(self, part: TickPart) -> None:
+        for kind in part.kinds.tolist():
+            seen = self._seen.get(int(part.table.templates[kind]))
+            if seen is not None and not seen.example:
+                line = part.newest.get(kind) or part.table.texts[kind].replace(b"\x01", b"")
+                seen.example = line.decode("utf-8", "replace").strip()[:EXAMPLE]
+
+    def templates(self) -> dict[int, Seen]:
+        """Return what was seen of each template, those that became one added up, the most first."""
+        result: dict[int, Seen] = {}
+        for template, seen in self._seen.items():
+            joined = int(self.codec.templates.joined[template])
+            into = result.setdefault(joined, Seen(example=seen.example))
+            into.count += seen.count
+            into.first, into.last = min(into.first, seen.first), max(into.last, seen.last)
+            into.severity = max(into.severity, seen.severity)
+            for place, (low, high) in seen.ranges.items():
+                before = into.ranges.get(place, (low, high))
+                into.ranges[place] = min(before[0], low), max(before[1], high)
+        return dict(sorted(result.items(), key=lambda pair: (-pair[1].count, pair[0])))
+
+    def of_lines(self) -> Iterator[tuple[str, int, int]]:
+        """Give log, number and template of each line."""
+        number, current = 0, ""
+        for name, templates in self.lines:
+            if name != current:
+                number, current = 0, name
+            for template in templates.tolist():
+                number += 1
+                joined = self.codec.templates.joined[template] if template >= 0 else template
+                yield name, number, int(joined)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `rnnd templates` takes."""
+    parser.add_argument(
+        "logs", nargs="+", metavar="LOG", help="a log, also .gz, .bz2, .xz, or - for standard input"
+    )
+    parser.add_argument("--csv", metavar="FILE", help="write log, line and template of every line")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show the templates of the logs."""
+    survey = Survey()
+    for name in dict.fromkeys(arguments.logs):
+        survey.read(name)
+    rows = [describe(survey, number, seen) for number, seen in survey.templates().items()]
+    if arguments.csv:
+        write_csv(Path(arguments.csv), survey)
+    if arguments.json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        show(rows)
+    return 0
+
+
+def describe(survey: Survey, number: int, seen: Seen) -> dict[str, Any]:
+    """Return the row of one template."""
+    tick = survey.codec.settings.tick
+    return {
+        "template": number,
+        "lines": seen.count,
+        "share": seen.count / survey.events,
+        "first": format_time(seen.first * tick),
+        "last": format_time(seen.last * tick),
+        "severity": str(Severity(seen.severity)),
+        "text": survey.codec.templates.text(number),
+        "example": seen.example,
+        "numbers": [list(seen.ranges[place]) for place in sorted(seen.ranges)],
+    }
+
+
+def show(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print *rows* as a table."""
+    table = Table(box=None, header_style="bold")
+    for column, options in (
+        ("#", {"justify": "right"}),
+        ("lines", {"justify": "right"}),
+        ("share", {"justify": "right"}),
+        ("first", {"no_wrap": True}),
+        ("last", {"no_wrap": True}),
+        ("severity", {}),
+        ("template", {"overflow": "fold", "ratio": 1}),
+        ("numbers", {}),
+    ):
+        table.add_column(column, **options)
+    for row in rows:
+        numbers = ", ".join(f"{low:g}…{high:g}" for low, high in row["numbers"])
+        table.add_row(
+            str(row["template"]), f"{row['lines']:,}", f"{row['share']:.2%}", row["first"],
+            row["last"], row["severity"], escape(row["text"]), numbers,
+        )  # fmt: skip
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, width=200)
+    console.print(table)
+
+
+def write_csv(path: Path, survey: Survey) -> None:
+    """Write the template of every line; -1 is a line that belongs to the one before."""
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(("log", "line", "template"))
+            writer.writerows(survey.of_lines())
+    except OSError as error:
+        raise RnndError(f"{path}: cannot be written ({why(error)})") from error
