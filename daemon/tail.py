@@ -260,7 +260,7 @@ class Tailer:
         """Begin to follow the files that are new."""
         for path, key in list(self._names.items()):
             found = names.get(path)
-            if found is None or (found[0] != key and not found[1].st_size):
+            if found is None or (found[0] not in self._followers and not found[1].st_size):
                 self._follow_from(path, key, ())
         relatives: dict[str, list[tuple[FileKey, Signature]]] | None = None
         for path, (key, status) in sorted(names.items()):
@@ -480,9 +480,11 @@ class Tailer:
         gone = self._followers.get(follower.key)
         if gone is not None and gone is not follower:
             self._open.pop(gone.key, None)
-            self._rank += 1
-            gone.key = FileKey(-1, self._rank)
+            gone.key = self._rename_gone(gone.key)
             self._followers[gone.key] = gone
+        if follower.key in self._done:
+            done = self._done.pop(follower.key)
+            self._remember(self._rename_gone(follower.key), done)
         self._followers[follower.key] = follower
 
     def _is_done(self, found: Candidate) -> bool:
@@ -492,9 +494,18 @@ class Tailer:
             return False
         same = (found.size, found.modified) == (done.signature.offset, done.modified)
         if not same and not begins(found, done.signature):
-            del self._done[found.key]
+            self._remember(self._rename_gone(found.key), self._done.pop(found.key))
             return False
         return True
+
+    def _rename_gone(self, key: FileKey) -> FileKey:
+        """Return a key that no file has, for a file that is gone and its inode used again."""
+        self._rank += 1
+        unique = FileKey(-1, self._rank)
+        for name, known in self._names.items():
+            if known == key:
+                self._names[name] = unique
+        return unique
 
     # Letting go
 

@@ -19,12 +19,12 @@ START = datetime(2090, 1, 1, tzinfo=UTC)
 
 
 def lines(first: int, count: int) -> bytes:
-    """Return numbered lines, two a second, with a failure now and then."""
+    """Return numbered lines, forty a second, with a failure now and then."""
     rng = random.Random(first)
     text = []
     for number in range(first, first + count):
-        stamp = (START + timedelta(seconds=number / 2)).isoformat()
-        if number % 900 > 885:
+        stamp = (START + timedelta(seconds=number / 40)).isoformat()
+        if number % 18_000 > 17_985:
             text.append(f"{stamp} CRITICAL app: worker {number} died\n")
         else:
             text.append(f"{stamp} INFO app: request {number} took {rng.randint(5, 90)} ms\n")
@@ -74,11 +74,11 @@ def kill_again_and_again(directory: Path, kills: int, seed: int) -> None:
         nonlocal written
         with log.open("ab", buffering=0) as file:
             while not stop.wait(0.01):
-                text = lines(written, 40)
+                text = lines(written, 10)
                 cut = rng.randrange(len(text))
                 file.write(text[:cut])  # often a torn line is what there is to read
                 file.write(text[cut:])
-                written += 40
+                written += 10
 
     writer = threading.Thread(target=write)
     writer.start()
