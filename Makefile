@@ -3,12 +3,13 @@
 # make check   ruff, mypy --strict, pyright
 # make bench   the benchmarks, each beside a peer or a baseline
 # make soak    the slow scenarios
+# make docs    the documentation, into build/docs
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench soak clean
+.PHONY: demo test check bench soak docs clean
 
 demo: $(VENV)/.run
 	@$(BIN)/rnnd demo $(DEMO)
@@ -28,6 +29,10 @@ bench: $(VENV)/.bench
 
 soak: $(VENV)/.test
 	$(BIN)/python -m pytest -m soak --timeout 7200
+
+docs: $(VENV)/.docs
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs
 
 # Debian without the package python3-venv cannot put pip into a new environment; its own pip can.
 $(VENV)/bin/python:
@@ -51,6 +56,10 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.check: pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) '.[test,check]'
 	@touch $@ $(VENV)/.run $(VENV)/.test
+
+$(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
+	$(INSTALL) '.[docs]'
+	@touch $@ $(VENV)/.run
 
 $(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) '.[bench]'

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from rnnd import __version__
 from rnnd.errors import RnndError
@@ -23,17 +24,27 @@ COMMANDS = {
     "backtest": "replay logs and score the predictions that would have been made",
     "status": "show the running daemon's apps, the worst first",
     "explain": "say why an app is orange or red",
+    "templates": "show what the log codec sees: templates, counts, numbers",
     "config": "check, show or begin a configuration",
     "systemd": "show or install the service",
+    "completion": "print what a shell needs to complete the command line",
     "train": "train a character model on a text",
     "generate": "let a trained model write",
     "demo": "watch rnnd predict the failures of a simulated application",
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """Tells of a mistake in one line, and not in the many of the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print *message* and end with status 2."""
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
 def build_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser for *argv*, with the arguments of the one command that it names."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="rnnd",
         description="Predicts an application's health from its logs, before it fails.",
         epilog="`rnnd COMMAND --help` tells more.",
