@@ -5,8 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rnnd.codecs.char import CharCodec
 from rnnd.daemon.files import why, write_atomically
 from rnnd.errors import CheckpointError, RnndError, UsageError
@@ -79,8 +77,3 @@ class Model:
             raise UsageError(f"{path}: the model cannot be read: {why(error)}") from error
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from error
-
-
-def finite(weights: Parameters) -> bool:
-    """Tell whether all *weights* are numbers."""
-    return bool(np.isfinite(weights.vector).all())
