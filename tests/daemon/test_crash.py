@@ -18,6 +18,9 @@ from tests.daemon.process import Daemon
 START = datetime(2090, 1, 1, tzinfo=UTC)
 
 
+CLOCKED = {"held since"}  # when an unfinished event came in: the clock's, and none of the logs'
+
+
 def lines(first: int, count: int) -> bytes:
     """Return numbered lines, forty a second, with a failure now and then."""
     rng = random.Random(first)
@@ -38,7 +41,7 @@ def load(path: Path) -> dict[str, Any]:
 def differences(one: Any, other: Any, path: str = "") -> list[str]:
     """Return the paths at which two states differ, bit for bit."""
     if isinstance(one, dict) and isinstance(other, dict):
-        keys = one.keys() | other.keys()
+        keys = (one.keys() | other.keys()) - CLOCKED
         return [
             found
             for key in sorted(keys)
@@ -50,7 +53,7 @@ def differences(one: Any, other: Any, path: str = "") -> list[str]:
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
         same = one.dtype == other.dtype and one.tobytes() == other.tobytes()
     else:
-        same = one == other or (one != one and other != other)
+        same = type(one) is type(other) and (one == other or (one != one and other != other))
     return [] if same else [path]
 
 
