@@ -76,8 +76,15 @@ class _Reader:
             return self._tuple(node, get_args(kind)[0], where)
         if issubclass(kind, msgspec.Struct):
             return self._struct(node, kind, where)
+        if kind is bool:
+            return self._switch(node, where)
         assert kind is str, kind
         return self._text(node, where)
+
+    def _switch(self, node: yaml.Node, where: str) -> bool:
+        if not isinstance(node, yaml.ScalarNode) or node.value not in ("true", "false"):
+            raise self._fail(node, where, f"{describe(node)} is neither true nor false")
+        return bool(node.value == "true")
 
     def _text(self, node: yaml.Node, where: str, expected: str = "text") -> str:
         if not isinstance(node, yaml.ScalarNode) or node.tag != "tag:yaml.org,2002:str":
@@ -177,6 +184,12 @@ def _contradictions(settings: msgspec.Struct) -> Iterator[tuple[str, str]]:
             yield "name", f"{settings.name[:70]!r} is not a name: {NAME_EXPECTED}"
         if not settings.logs:
             yield "logs", "the list is empty, expected paths or globs"
+        if settings.session is not None:
+            before, _, after = settings.session.partition("*")
+            if not before.strip() or after or not settings.session.endswith("*"):
+                yield "session", f"{settings.session!r} is no text that ends in *, as request=* is"
+            elif not settings.order:
+                yield "session", "is only of use with order: true"
         yield from _bad_times(settings)
     elif isinstance(settings, Settings) and settings.checkpoint_every < 1:
         yield "checkpoint_every", "shorter than 1s"

@@ -28,6 +28,8 @@ WORDS = {
     "apps[].more_horizons": "Probabilities are given for these horizons too.",
     "apps[].alarm_budget": "How many false alarms you will put up with; it sets the threshold.",
     "apps[].tick": "The stretch of time that is taken as one; a prediction is made after each.",
+    "apps[].order": "Whether the order of lines is read too; it costs time, see docs/surprise.md.",
+    "apps[].session": "The identifier that ties lines together, such as `request=*`; for `order`.",
     "http": "Where metrics and the status page are served.",
     "http.listen": "Host and port to listen on; port 0 takes any free one.",
     "state": "The directory of what was learnt, one file an app.",

@@ -26,6 +26,8 @@ UNUSUAL = 0.995  # quantile of the surprise from which on an event counts as unu
 MAX_UNUSUAL = 3  # events of a tick that are told
 BINS, BINS_A_NAT = 160, 8
 MEMORY = 1_000_000  # events over which the quantiles reach
+TICK_MEMORY = 100_000  # ticks
+ENOUGH = 1000  # events or ticks without which there is no quantile
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class EventTick:
     """What the events of a tick were to the model."""
 
     vector: NDArray[np.float32]
-    rank: float  # of the most surprising event, among all events so far: 0 to 1
+    rank: float  # of its most surprising event, among those of all ticks so far: 0 to 1
     unusual: tuple[UnusualEvent, ...]  # the worst first
 
 
@@ -59,6 +61,7 @@ class EventWatch:
         self._counts = np.zeros((len(SPANS), GROUPS + 1))
         self._often = np.zeros(len(SPANS))  # unusual events
         self._histogram = np.zeros(BINS)  # of the surprises
+        self._worst = np.zeros(BINS)  # of the greatest surprise of each tick
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -107,19 +110,22 @@ class EventWatch:
     def _level(self) -> float:
         """Return the surprise from which on an event is unusual."""
         total = self._histogram.cumsum()
-        if total[-1] < 1000:
+        if total[-1] < ENOUGH:
             return np.inf
         return float(np.searchsorted(total, UNUSUAL * total[-1]) + 1) / BINS_A_NAT
 
     def _rank(self, surprise: NDArray[np.float32]) -> float:
-        """Return the share of all past events that surprised less than the greatest, and note."""
+        """Return the share of past ticks whose greatest surprise was less, and note this one's."""
         if not len(surprise):
             return 0.0
         bins = np.minimum(surprise * BINS_A_NAT, BINS - 1).astype(np.int64)
-        total = self._histogram.sum()
-        below = self._histogram[: bins.max()].sum() / total if total >= 1000 else 0.0
+        greatest = int(bins.max())
+        total = self._worst.sum()
+        below = self._worst[:greatest].sum() / total if total >= ENOUGH else 0.0
         self._histogram *= 1 - min(1.0, len(surprise) / MEMORY)
         self._histogram += np.bincount(bins, minlength=BINS)
+        self._worst *= 1 - 1 / TICK_MEMORY
+        self._worst[greatest] += 1
         return float(below)
 
     def _tell(
@@ -149,6 +155,7 @@ class EventWatch:
             "counts": self._counts.copy(),
             "often": self._often.copy(),
             "histogram": self._histogram.copy(),
+            "worst": self._worst.copy(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -159,3 +166,4 @@ class EventWatch:
         self._counts = np.array(state["counts"])
         self._often = np.array(state["often"])
         self._histogram = np.array(state["histogram"])
+        self._worst = np.array(state["worst"])

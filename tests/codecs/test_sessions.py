@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnd.codecs.log import LogCodec
+from rnnd.codecs.log import LogCodec, LogSettings
 from rnnd.codecs.sessions import END, SessionPattern, Streams, component_of
 from rnnd.codecs.tick import TickPart
 from rnnd.errors import ConfigError
@@ -27,7 +27,7 @@ def events_of(
 
 
 def test_each_component_is_a_stream_and_each_template_a_symbol() -> None:
-    codec, streams = LogCodec(), Streams(64, 16)
+    codec, streams = LogCodec(LogSettings(order=True)), Streams(64, 16)
     lines = ["[tx] shop.Cart: opened", "[io] shop.Disk: wrote 7 blocks", "[tx] shop.Cart: closed"]
 
     events = events_of(streams, codec, 0, parts_of(codec, lines * 2))
@@ -40,7 +40,7 @@ def test_each_component_is_a_stream_and_each_template_a_symbol() -> None:
 
 
 def test_the_same_component_in_two_logs_is_two_streams() -> None:
-    codec, streams = LogCodec(), Streams(64, 16)
+    codec, streams = LogCodec(LogSettings(order=True)), Streams(64, 16)
     parts = [
         part for log in ("b.log", "a.log") for part in parts_of(codec, ["shop.Cart: opened"], log)
     ]
@@ -70,7 +70,7 @@ def with_sessions(part: TickPart, *sessions: bytes) -> list[TickPart]:
 
 
 def test_a_session_is_a_stream_that_ends_after_a_silence() -> None:
-    codec, streams = LogCodec(), Streams(64, 16, silence=3)
+    codec, streams = LogCodec(LogSettings(order=True)), Streams(64, 16, silence=3)
     (part,) = parts_of(codec, ["begin job", "begin job", "end job"])
 
     first = events_of(streams, codec, 0, with_sessions(part, b"a", b"b", b"a"))
@@ -84,7 +84,7 @@ def test_a_session_is_a_stream_that_ends_after_a_silence() -> None:
 
 
 def test_a_session_with_a_new_line_lives_on() -> None:
-    codec, streams = LogCodec(), Streams(64, 16, silence=2)
+    codec, streams = LogCodec(LogSettings(order=True)), Streams(64, 16, silence=2)
     (part,) = parts_of(codec, ["work"])
 
     for number in range(5):
@@ -93,7 +93,7 @@ def test_a_session_with_a_new_line_lives_on() -> None:
 
 
 def test_more_sessions_than_there_is_room_for_are_read_with_their_component() -> None:
-    codec, streams = LogCodec(), Streams(64, 8)
+    codec, streams = LogCodec(LogSettings(order=True)), Streams(64, 8)
     (part,) = parts_of(codec, ["shop.Jobs: begin"] * 9)
     sessions = [f"s{i}".encode() for i in range(9)]
 
@@ -103,7 +103,7 @@ def test_more_sessions_than_there_is_room_for_are_read_with_their_component() ->
 
 
 def test_restored_streams_go_on_identically() -> None:
-    codec, streams, copy = LogCodec(), Streams(64, 16, silence=2), Streams(64, 16, silence=2)
+    codec, streams, copy = LogCodec(LogSettings(order=True)), Streams(64, 16, silence=2), Streams(64, 16, silence=2)
     (part,) = parts_of(codec, ["begin", "shop.Cart: opened"])
     events_of(streams, codec, 0, with_sessions(part, b"a", b""))
 

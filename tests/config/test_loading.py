@@ -49,6 +49,8 @@ def test_a_whole_configuration_is_read() -> None:
             more_horizons: [1m]
             alarm_budget: 5/week
             tick: 30s
+            order: true
+            session: order=*
         http: {listen: "0.0.0.0:80"}
         state: /tmp/state
         """,
@@ -60,6 +62,7 @@ def test_a_whole_configuration_is_read() -> None:
     assert checkout.red == Rule(severity="error", patterns=("No space left on device",))
     assert (checkout.merge, checkout.tick) == (5400.0, 30.0)
     assert checkout.horizons == (300.0, 60.0)
+    assert (checkout.order, checkout.session) == (True, "order=*")
     assert checkout.alarm_budget * 7 * 86400 == pytest.approx(5)
     assert settings.http.listen == "0.0.0.0:80"
     assert settings.state == "/tmp/state"
@@ -125,6 +128,10 @@ def test_apps_may_be_a_bare_list_of_globs() -> None:
         (app("alarm_budget: 1"), "4:17: apps[0].alarm_budget: 1 (which YAML takes for a "
          "whole number) is not a rate such as 1/day"),
         (app("alarm_budget: 0/day"), "4:17: apps[0].alarm_budget: '0/day' is not a positive rate"),
+        (app("order: maybe"), "4:10: apps[0].order: 'maybe' is neither true nor false"),
+        (app("session: req=*"), "4:12: apps[0].session: is only of use with order: true"),
+        (app("session: 'a*b'"), "4:12: apps[0].session: 'a*b' is no text that ends in *, "
+         "as request=* is"),
         (app("red: error"), "4:8: apps[0].red: 'error' is not a mapping"),
         (app("red: {severity: criticl}"), "4:19: apps[0].red.severity: 'criticl' is unknown, "
          "did you mean 'critical'?"),
