@@ -28,22 +28,27 @@ KNOTS = (1.0, 2.0)  # standard deviations
 def expand(x: Floats) -> Floats:
     """Return each feature, (…, F), followed by its hinges: an array of shape (…, 5 F).
 
+    The hinges of a knot stand together, that below the mean first.
+
     >>> expand(np.array([-2.0], np.float32)).round(1)
-    array([-2.,  0.,  0.,  1.,  0.], dtype=float32)
+    array([-2.,  1.,  0.,  0.,  0.], dtype=float32)
     """
     size = x.shape[-1]
     out = np.empty((*x.shape[:-1], (1 + 2 * len(KNOTS)) * size), np.float32)
     out[..., :size] = x
-    hinges = np.split(out[..., size:], 2 * len(KNOTS), axis=-1)
-    for knot, above, below in zip(KNOTS, hinges[: len(KNOTS)], hinges[len(KNOTS) :], strict=True):
-        np.subtract(x, np.float32(knot), out=above)
-        np.subtract(np.float32(-knot), x, out=below)
+    np.negative(x, out=out[..., size : 2 * size])
+    for place, knot in enumerate(KNOTS[::-1]):  # the last is written where -x still stands
+        begin = (1 + 2 * (len(KNOTS) - 1 - place)) * size
+        np.subtract(x, knot, out=out[..., begin + size : begin + 2 * size])
+        np.subtract(out[..., size : 2 * size], knot, out=out[..., begin : begin + size])
     np.maximum(out[..., size:], 0, out=out[..., size:])
     return out
 
 
 class AdditiveHazards:
-    """Logits of hazards, (E, K), from features, (F,); *edges* are those of the bins.
+    """Logits of hazards, (E, K), from features, (F,): what is usual and what the features add.
+
+    *edges* are those of the bins.
 
     *pull* is the strength of the prior on the weights, in steps: the weight of a feature that was
     seen for fewer is mostly zero. The weights that answer are an average over the last *span*
@@ -52,6 +57,7 @@ class AdditiveHazards:
 
     def __init__(self, size: int, events: int, edges: Steps, pull: float, span: float) -> None:
         self.edges, self.events = edges, events
+        self._begun = np.concatenate([np.zeros(1, np.int64), edges[:-1]])  # before each bin
         self._pull = pull
         self._map = Linear((1 + 2 * len(KNOTS)) * size, events * len(edges), "hazards")
         self._p = Parameters(self._map.shapes)
@@ -64,21 +70,20 @@ class AdditiveHazards:
         self._seen[1] = 1.0
 
     @property
-    def _usual(self) -> Floats:
+    def usual(self) -> Floats:
         """The log-odds of each bin's hazard with nothing known: the base rate, (E, K)."""
         possible, came = self._seen
         return np.log(came / possible).astype(np.float32)
 
     def count(self, until: Steps, immune: Steps) -> None:
         """Take one more step into the base rates; *until*, *immune*: (E,)."""
-        before = self.edges - np.diff(self.edges, prepend=0)
-        possible = (until[:, None] > before) & (self.edges > immune[:, None])
+        possible = (until[:, None] > self._begun) & (self.edges > immune[:, None])
         self._seen[0] += possible
         self._seen[1] += possible & (until[:, None] <= self.edges)
 
-    def predict(self, x: Floats) -> Floats:
-        """Return the logits, (E, K), of the features *x*, (F,)."""
-        return self._map.forward(self._answering, expand(x)).reshape(self.events, -1) + self._usual
+    def claim(self, x: Floats) -> Floats:
+        """Return what the features *x*, (F,), add to the base rate's log-odds: (E, K)."""
+        return self._map.forward(self._answering, expand(x)).reshape(self.events, -1)
 
     def learn(
         self, x: Floats, until: Steps, immune: Steps, weights: Floats, steps: float, rate: float
@@ -88,7 +93,7 @@ class AdditiveHazards:
         *x*: (B, F); *until* and *immune*: (B, E); *weights*: (B,).
         """
         rows = expand(x)
-        logits = self._map.forward(self._p, rows).reshape(len(x), self.events, -1) + self._usual
+        logits = self._map.forward(self._p, rows).reshape(len(x), self.events, -1) + self.usual
         error = hazard_error(logits, until, immune, self.edges) * weights[:, None, None]
         flat = (error / len(x)).reshape(len(x), -1).astype(np.float32)
         self._map.backward(rows, flat, self._gradients)

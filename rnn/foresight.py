@@ -11,6 +11,7 @@ the hidden state that the network really had there: a state carried over days th
 weights that were trained on short windows.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,14 +71,16 @@ class Foresight:
     def _rank(self, error: Vector) -> float:
         """Return the share of past steps that erred less, each feature by its own measure."""
         squares = error * error
-        unusual = float(np.mean(squares / (self._usual + 1e-3)))
+        unusual = float(np.add.reduce(squares / (self._usual + 1e-3)) / len(squares))
         self._usual += np.float32(1 / ERROR_MEMORY) * (squares - self._usual)
-        place = int(np.clip((np.log(unusual + 1e-9) + 6) * (RANKS / 14), 0, RANKS - 1))
-        total = self._ranks.sum()
-        rank = float(self._ranks[:place].sum() / total) if total >= 100 else 0.0
-        self._ranks *= 1 - 1 / RANK_MEMORY
+        place = int((math.log(unusual + 1e-9) + 6) * (RANKS / 14))
+        place = min(max(place, 0), RANKS - 1)
+        if self._count % 64 == 0:
+            self._ranks *= 1 - 64 / RANK_MEMORY
+        below = np.add.reduce(self._ranks[:place])
+        total = below + np.add.reduce(self._ranks[place:])
         self._ranks[place] += 1
-        return rank
+        return float(below / total) if total >= 100 else 0.0
 
     def learn(self, times: int, batch: int, rate: float, rng: np.random.Generator) -> None:
         """Learn *batch* windows of *times* steps from the recent past, if there are so many."""

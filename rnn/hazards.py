@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
 Steps = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 def bin_edges(horizons: Sequence[int], ratio: float = 4.0) -> Steps:
@@ -42,16 +43,29 @@ def chance_by(logits: Floats, edges: Steps, immune: Steps) -> NDArray[np.float64
     return chance
 
 
-def hazard_error(logits: Floats, until: Steps, immune: Steps, edges: Steps) -> Floats:
-    """Return the gradient of the negative log-likelihood by *logits*, (…, K).
+def _bins(until: Steps, immune: Steps, edges: Steps) -> tuple[Bools, Bools]:
+    """Return in which bins the event was possible, and in which of them it came: (…, K)."""
+    before = np.concatenate([np.zeros(1, np.int64), edges[:-1]])
+    until, immune = until[..., None], immune[..., None]
+    possible = (until > before) & (edges > immune)
+    return possible, possible & (until <= edges)
+
+
+def hazard_loss(logits: Floats, until: Steps, immune: Steps, edges: Steps) -> NDArray[np.float64]:
+    """Return the negative log-likelihood, (…), of *logits*, (…, K).
 
     The event comes *until* steps ahead, (…), or not up to the last edge if that is larger. A bin
     that is partly immune counts as possible: its hazard is what remains of it.
     """
-    before = np.concatenate([np.zeros(1, np.int64), edges[:-1]])
-    until, immune = until[..., None], immune[..., None]
-    possible = (until > before) & (edges > immune)
-    came = possible & (until <= edges)
+    possible, came = _bins(until, immune, edges)
+    losses = np.logaddexp(0, logits) * possible - logits * came
+    total: NDArray[np.float64] = losses.sum(axis=-1, dtype=np.float64)
+    return total
+
+
+def hazard_error(logits: Floats, until: Steps, immune: Steps, edges: Steps) -> Floats:
+    """Return the gradient of `hazard_loss` by *logits*, (…, K)."""
+    possible, came = _bins(until, immune, edges)
     hazard = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
     error: Floats = np.where(possible, hazard - came, np.zeros_like(hazard))
     return error

@@ -2,7 +2,7 @@
 
 It knows nothing of what the vectors mean.
 
-    vector → standardised ─┬────────────────────┬→ hinges → hazards → P(onset within h)
+    vector → standardised ─┬────────────────────┬→ hinges → hazards → trust → P(onset within h)
                            └→ GRU → hidden state┘
                                └→ forecast of the next vector → surprise
 
@@ -25,6 +25,7 @@ from rnnd.rnn.foresight import Foresight
 from rnnd.rnn.hazards import bin_edges, chance_by
 from rnnd.rnn.replay import Replay
 from rnnd.rnn.standardise import Standardiser
+from rnnd.rnn.trust import Trust
 
 Vector = NDArray[np.float32]
 
@@ -40,11 +41,12 @@ class ForecasterSettings:
     hidden: int = 24  # units of the recurrent network
     limit: float = 4.0  # deviations at which standardised features are clipped
     room: tuple[int, int] = (8192, 8192)  # rows remembered: before onsets of the first kind, others
-    hazards_every: int = 16  # steps between two updates of the hazards' weights …
+    hazards_every: int = 24  # steps between two updates of the hazards' weights …
     hazards_batch: int = 512  # … from so many rows
     hazards_rate: float = 2e-3
     pull: float = 30.0  # of the hazards' weights towards 0, in steps
     span: float = 500.0  # updates over which the weights that answer are averaged
+    trust: float = 20_000.0  # steps over which outcomes tell how far to believe the hazards
     memory_every: int = 64  # steps between two updates of the recurrent network's weights …
     memory_batch: int = 8  # … from so many windows …
     memory_window: int = 24  # … of so many steps …
@@ -88,9 +90,11 @@ class Forecaster:
         self._hazards = AdditiveHazards(size, events, self.edges, s.pull, s.span)
         self._fading = np.exp(-1 / (self._delay * np.array(ECHOES, np.float64)))  # a step
         self._echoes = np.zeros((events, len(ECHOES)))  # of past onsets
+        self._trust = Trust(events, self.edges, max(s.trust, 100.0 * self._delay))
         self._replay = Replay(size, 2 * events, s.room)
         # Rings of the steps whose outcome is not known yet:
         self._waiting = np.zeros((self._delay, size), np.int8)
+        self._claims = np.zeros((self._delay, events, len(self.edges)), np.float32)
         self._immune = np.zeros((self._delay, events), np.int64)
         self._until = np.full((self._delay, events), self._delay + 1, np.int64)
         self._now = 0
@@ -118,7 +122,9 @@ class Forecaster:
         self._until[slot] = self._delay + 1
         self._now += 1
         self._learn()
-        logits = self._hazards.predict(row.astype(np.float32) / self._scale)
+        claim = self._hazards.claim(row.astype(np.float32) / self._scale)
+        self._claims[slot] = claim
+        logits = self._hazards.usual + self._trust.share * claim
         chances = chance_by(logits, self.edges, immune)[:, self._places]
         return Forecast(chances, surprise)
 
@@ -144,6 +150,7 @@ class Forecaster:
             slot = self._now % self._delay
             until, immune = self._until[slot], self._immune[slot]
             self._hazards.count(until, immune)
+            self._trust.note(self._claims[slot], until, immune, self._hazards.usual)
             labels = np.concatenate([until, immune])
             stratum = 0 if until[0] <= self._delay else 1
             self._replay.add(stratum, self._waiting[slot], labels, self._rng)
@@ -166,6 +173,8 @@ class Forecaster:
             "standardiser": self._standardiser.state(),
             "foresight": self._foresight.state(),
             "hazards": self._hazards.state(),
+            "trust": self._trust.state(),
+            "claims": self._claims.copy(),
             "echoes": self._echoes.copy(),
             "replay": self._replay.state(),
             "waiting": self._waiting.copy(),
@@ -180,6 +189,8 @@ class Forecaster:
         self._standardiser.restore(state["standardiser"])
         self._foresight.restore(state["foresight"])
         self._hazards.restore(state["hazards"])
+        self._trust.restore(state["trust"])
+        self._claims = np.array(state["claims"], np.float32)
         self._echoes = np.array(state["echoes"], np.float64)
         self._replay.restore(state["replay"])
         self._waiting = np.array(state["waiting"], np.int8)

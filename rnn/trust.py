@@ -1,0 +1,72 @@
+"""How far a forecast is to be believed, learnt from how earlier ones came out.
+
+A forecast that claims more than it knows is drawn towards the base rate: of what it adds to the
+log-odds of the base rate only a *share* counts. Every share of a grid is followed as if it had been
+used all along; the one that made what came most probable, older outcomes being forgotten, is used
+next (follow the leader; see Cesa-Bianchi & Lugosi, "Prediction, learning, and games", 2006). A
+share of 0 says the base rate and nothing else, so that in the long run nothing worse is said.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnd.rnn.hazards import Steps, hazard_loss
+
+Floats = NDArray[np.float32]
+
+SHARES = np.linspace(0.0, 1.2, 13)
+LOT = 16  # steps that are learnt at once
+PRIOR = 30.0  # nats by which a share of 0 has to win against 1
+
+
+class Trust:
+    """The share of each of *events* kinds; outcomes are forgotten over *memory* steps."""
+
+    def __init__(self, events: int, edges: Steps, memory: float) -> None:
+        self._edges = edges
+        self._keep = np.exp(-LOT / memory)
+        self._prior = PRIOR * (SHARES - 1.0) ** 2
+        self._losses = np.zeros((len(SHARES), events))
+        self._claims = np.zeros((LOT, events, len(edges)), np.float32)
+        self._until = np.zeros((LOT, events), np.int64)
+        self._immune = np.zeros((LOT, events), np.int64)
+        self._count = 0
+        self.share: Floats = np.ones((events, 1), np.float32)  # (E, 1)
+
+    def note(self, claim: Floats, until: Steps, immune: Steps, usual: Floats) -> None:
+        """Learn what a step's *claim*, (E, K), came to; *usual*, (E, K): the base rate's log-odds.
+
+        The claim is what the forecast added to the base rate's log-odds.
+        """
+        place = self._count % LOT
+        self._claims[place], self._until[place], self._immune[place] = claim, until, immune
+        self._count += 1
+        if place == LOT - 1:
+            logits = usual + SHARES[:, None, None, None] * self._claims  # (S, LOT, E, K)
+            losses = hazard_loss(logits, self._until, self._immune, self._edges)  # (S, LOT, E)
+            self._losses = self._losses * self._keep + losses.sum(axis=1)
+            best = (self._losses + self._prior[:, None]).argmin(axis=0)
+            self.share = SHARES[best].astype(np.float32)[:, None]
+
+    def state(self) -> dict[str, Any]:
+        """Return what must be saved to go on identically."""
+        return {
+            "losses": self._losses.copy(),
+            "claims": self._claims.copy(),
+            "until": self._until.copy(),
+            "immune": self._immune.copy(),
+            "count": self._count,
+            "share": self.share.copy(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what another one's `state` gave."""
+        self._losses = np.array(state["losses"], np.float64)
+        self._claims = np.array(state["claims"], np.float32)
+        self._until = np.array(state["until"], np.int64)
+        self._immune = np.array(state["immune"], np.int64)
+        self._count = int(state["count"])
+        self.share = np.array(state["share"], np.float32)
