@@ -107,12 +107,19 @@ class _Connection:
 class HttpServer:
     """Answers requests on *host* and *port* by *handle*, which runs on the server's thread.
 
+    A *listener* that somebody else opened, such as systemd, takes the place of host and port.
     Raises `RnndError` when the address cannot be had.
     """
 
-    def __init__(self, host: str, port: int, handle: Callable[[Request], Response]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        handle: Callable[[Request], Response],
+        listener: socket.socket | None = None,
+    ) -> None:
         self._handle = handle
-        self._listener = _listen(host, port)
+        self._listener = _listen(host, port) if listener is None else listener
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
         self._connections: dict[socket.socket, _Connection] = {}  # the oldest first
         self._selector = selectors.DefaultSelector()

@@ -18,6 +18,7 @@ from rnnd.config.loading import load_settings, parse_address
 from rnnd.config.names import app_name
 from rnnd.config.schema import AppSettings, HttpSettings, Settings
 from rnnd.config.units import parse_duration
+from rnnd.daemon.activation import inherited_listener
 from rnnd.daemon.files import why
 from rnnd.daemon.http import HttpServer
 from rnnd.daemon.metrics import StatusCollector
@@ -63,7 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     ProcessCollector(registry=registry)
     registry.register(StatusCollector(service.status))
     host, port = parse_address(settings.http.listen)
-    server = HttpServer(host, port, Pages(service.status, registry, reload))
+    pages = Pages(service.status, registry, reload)
+    server = HttpServer(host, port, pages, inherited_listener())
     with _signals(service, reload):
         try:
             log.info("metrics and status on %s, state in %s", server.url, settings.state)
