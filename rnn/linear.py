@@ -44,12 +44,17 @@ class Linear:
 def sum_rows(symbols: Indices, rows: Array, count: int) -> Array:
     """Return *count* rows, of which row k is the sum of those *rows* whose symbol is k.
 
-    This is the product of a one-hot matrix, transposed, with *rows*. To gather the rows of each
-    symbol and add them takes a tenth of that product's time.
+    This is the product of a one-hot matrix, transposed, with *rows*. Where rows are many, to gather
+    those of each symbol and add them takes a tenth of that product's time.
 
     >>> sum_rows(np.array([2, 0, 2]), np.array([[1.0], [5.0], [3.0]]), 3).ravel()
     array([5., 0., 4.])
     """
+    if len(rows) <= count:
+        one_hot = np.zeros((len(rows), count), rows.dtype)
+        one_hot[np.arange(len(rows)), symbols] = 1
+        product: Array = np.matmul(one_hot.T, rows)
+        return product
     order = np.argsort(symbols, kind="stable")
     ends = np.cumsum(np.bincount(symbols, minlength=count)).tolist()
     sums = np.zeros((count, rows.shape[1]), rows.dtype)
