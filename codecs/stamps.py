@@ -28,7 +28,6 @@ from rnnd.codecs.timestamp import (
     field_value,
     seconds_of,
     stamp_of,
-    stamp_seconds,
 )
 
 MAX_STAMPS = 4  # formats a log may mix
@@ -217,10 +216,11 @@ class StampReader:
             stamp, found = self._find(data, start, end, arrival)
             if stamp is None or found is None:
                 continue
-            read.seconds[row] = stamp_seconds(found)
+            begin, stop = found.span("stamp")
+            read.seconds[row] = stamp.seconds(found) or 0
             read.kinds[row] = stamp.format.kind
-            read.begins[row], read.ends[row] = found.span("stamp")
-            if self._learn(stamp, data[start:end] + b"\n"):
+            read.begins[row], read.ends[row] = begin, stop
+            if begin - start <= PREFIX and self._learn(stamp, data[start:end] + b"\n"):
                 return rows[done:]
         return rows[:0]
 
@@ -251,10 +251,10 @@ class StampReader:
 
     def _learn(self, stamp: Stamp, line: bytes) -> bool:
         """Remember the layout of *line*; return whether there is a new one."""
-        found = stamp.find(line)
-        if found is None or found.start("stamp") > PREFIX or stamp is self._setting:
-            return False
         if len(self._layouts) >= MAX_LAYOUTS or stamp is not self.stamps[0]:
+            return False
+        found = stamp.find(line)
+        if found is None or stamp is self._setting:
             return False
         self._layouts.append(Layout(stamp, line[: found.end("stamp") + 1], found))
         return True

@@ -11,7 +11,7 @@ however hostile, costs more than linear time.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rnnd.codecs.clock import DAY, Kind
@@ -19,6 +19,7 @@ from rnnd.errors import ConfigError
 
 HEAD = 256  # bytes; where timestamps of plain lines are looked for
 HEAD_JSON = 16384  # bytes; the same in JSON, where a key may be anywhere
+MAX_KNOWN = 1024  # timestamps whose seconds are kept: many lines have the same
 MAX_WORDS = 8  # words before a timestamp at most
 
 MONTHS = (b"jan", b"feb", b"mar", b"apr", b"may", b"jun",
@@ -100,13 +101,23 @@ class Stamp:
     format: Format
     words: int
     pattern: re.Pattern[bytes]
+    known: dict[bytes, int | None] = field(default_factory=dict, compare=False, repr=False)
 
     def find(self, line: bytes, start: int = 0, stop: int | None = None) -> re.Match[bytes] | None:
         """Return where the timestamp stands in the line of *line* from *start* to *stop*."""
         stop = len(line) if stop is None else stop
         head = HEAD_JSON if self.words < 0 else HEAD
         found = self.pattern.match(line, start, min(stop, start + head))
-        return found if found and _seconds(found) is not None else None
+        return found if found and self.seconds(found) is not None else None
+
+    def seconds(self, found: re.Match[bytes]) -> int | None:
+        """Return the seconds of the timestamp *found*, or None where there is no such time."""
+        text = found["stamp"]
+        if text not in self.known:
+            if len(self.known) >= MAX_KNOWN:
+                self.known.clear()
+            self.known[text] = _seconds(found)
+        return self.known[text]
 
 
 def stamp_of(format_: Format, words: int) -> Stamp:
