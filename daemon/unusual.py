@@ -27,7 +27,8 @@ MAX_UNUSUAL = 3  # events of a tick that are told
 BINS, BINS_A_NAT = 160, 8
 MEMORY = 1_000_000  # events over which the quantiles reach
 TICK_MEMORY = 100_000  # ticks
-ENOUGH = 1000  # events or ticks without which there is no quantile
+ENOUGH = 1000  # events without which there is no quantile
+ENOUGH_TICKS = 360
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class EventWatch:
         bins = np.minimum(surprise * BINS_A_NAT, BINS - 1).astype(np.int64)
         greatest = int(bins.max())
         total = self._worst.sum()
-        below = self._worst[:greatest].sum() / total if total >= ENOUGH else 0.0
+        below = self._worst[:greatest].sum() / total if total >= ENOUGH_TICKS else 0.0
         self._histogram *= 1 - min(1.0, len(surprise) / MEMORY)
         self._histogram += np.bincount(bins, minlength=BINS)
         self._worst *= 1 - 1 / TICK_MEMORY

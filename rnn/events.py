@@ -38,12 +38,13 @@ class EventSettings:
     hidden: int = 32
     stretch: int = 16  # events that are learnt in one piece
     context: int = 8  # events that a piece from the middle of a burst is read with
+    patience: int = 100  # steps after which a stretch is closed though it is short
     memory: int = 4096  # stretches kept
     batch: int = 16  # stretches learnt at once
-    learn_every: int = 8  # new stretches between two batches; at most one batch a step
+    learn_every: int = 2  # new stretches between two batches; at most one batch a step
     sparing: int = 100  # batches after which they come half as often, then a third, and so on
-    rate: float = 5e-3
-    average: float = 200.0  # batches over which the weights that forecast are averaged
+    rate: float = 1e-2  # of the first batches
+    average: float = 50.0  # batches over which the weights that forecast are averaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ class EventModel:
         self._open: list[list[int]] = [[EDGE] for _ in range(s.streams)]
         self._memory = np.full((s.memory, s.stretch + 1), -1, np.int16)
         self._memory_states = self.network.zero_state(s.memory)
+        self._since: dict[int, int] = {}  # the step in which each open stretch began, oldest first
+        self._steps = 0
         self._kept = 0
         self._credit = 0
         self.events = 0
@@ -106,6 +109,7 @@ class EventModel:
             for some in _of_like_length(pieces):
                 self._read(some, result)
             self.events += count
+        self._close_idle()
         s = self.settings
         wanted = s.learn_every * (1 + self.batches // s.sparing)
         if self._credit >= wanted and self._kept >= s.batch:
@@ -171,9 +175,22 @@ class EventModel:
         symbols = self._open[stream]
         if len(symbols) == 1:
             self._origins[stream] = self._states[stream]
+            self._since[stream] = self._steps
         symbols += line[1:]
-        if len(symbols) <= s.stretch and symbols[-1] != EDGE:
-            return
+        if len(symbols) > s.stretch or symbols[-1] == EDGE:
+            self._close(stream)
+
+    def _close_idle(self) -> None:
+        """Close the oldest open stretch, if it waits for long: rare streams are learnt too."""
+        self._steps += 1
+        stream = next(iter(self._since), None)
+        if stream is not None and self._since[stream] <= self._steps - self.settings.patience:
+            self._close(stream)
+
+    def _close(self, stream: int) -> None:
+        """Put the open stretch of a *stream* into the memory."""
+        s, symbols = self.settings, self._open[stream]
+        del self._since[stream]
         for start in range(0, len(symbols) - 1, s.stretch):
             part = symbols[start : start + s.stretch + 1]
             slot = self._kept if self._kept < s.memory else int(self._rng.integers(s.memory))
@@ -218,7 +235,8 @@ class EventModel:
             "open lengths": lengths,
             "memory": self._memory.copy(),
             "memory states": self._memory_states.copy(),
-            "counters": [self._kept, self._credit, self.events, self.batches],
+            "since": [list(pair) for pair in self._since.items()],
+            "counters": [self._steps, self._kept, self._credit, self.events, self.batches],
             "rng": self._rng.bit_generator.state,
         }
 
@@ -235,7 +253,9 @@ class EventModel:
         self._open = [part.tolist() for part in np.split(np.asarray(state["open"]), ends[:-1])]
         self._memory[...] = state["memory"]
         self._memory_states[...] = state["memory states"]
-        self._kept, self._credit, self.events, self.batches = map(int, state["counters"])
+        self._since = {int(stream): int(step) for stream, step in state["since"]}
+        counters = map(int, state["counters"])
+        self._steps, self._kept, self._credit, self.events, self.batches = counters
         self._rng.bit_generator.state = state["rng"]
 
 

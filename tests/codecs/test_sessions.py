@@ -103,7 +103,11 @@ def test_more_sessions_than_there_is_room_for_are_read_with_their_component() ->
 
 
 def test_restored_streams_go_on_identically() -> None:
-    codec, streams, copy = LogCodec(LogSettings(order=True)), Streams(64, 16, silence=2), Streams(64, 16, silence=2)
+    codec, streams, copy = (
+        LogCodec(LogSettings(order=True)),
+        Streams(64, 16, silence=2),
+        Streams(64, 16, silence=2),
+    )
     (part,) = parts_of(codec, ["begin", "shop.Cart: opened"])
     events_of(streams, codec, 0, with_sessions(part, b"a", b""))
 

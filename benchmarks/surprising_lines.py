@@ -1,0 +1,97 @@
+"""Which lines of a log come as a surprise? Prints the twenty most surprising, with the reasons.
+
+    python benchmarks/surprising_lines.py LOG [--lines 20] [--tick 60] [--skip 5000]
+
+Everything is learnt online, from the log itself: a line's surprise is told before it is learnt.
+The first lines, when everything is new, are left out. Lines of one template are told once, at their
+most surprising. Beside the surprise stand the template's times before, and what was expected.
+"""
+
+import argparse
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+
+from rnnd.codecs.log import LogCodec, LogSettings
+from rnnd.codecs.sessions import Streams
+from rnnd.daemon.files import open_log
+from rnnd.rnn.events import EventModel, EventSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A line, and what it was to the model."""
+
+    surprise: float
+    symbol: int  # of its template
+    number: int
+    text: str
+    before: str  # the line before it in its stream
+    seen: int  # times that the template had come before
+
+
+def read(path: Path, tick: float) -> list[Finding]:
+    """Return every line of the log with its surprise."""
+    codec = LogCodec(LogSettings(tick=tick, order=True))
+    streams = Streams(EventSettings().symbols, EventSettings().streams)
+    model = EventModel()
+    with open_log(str(path)) as log:
+        data = b"".join(iter(lambda: log.read(1 << 20), b""))
+    lines = data.decode("utf-8", "replace").splitlines()
+    reader = codec.reader(path.name)
+    parts = reader.feed(data, 0.0) + reader.flush()
+    findings, line = [], 0
+    newest: dict[int, str] = {}
+    counts = np.zeros(EventSettings().symbols, np.int64)
+    for part in parts:
+        codec.encode_tick(part.tick, [part])
+        symbols, rows = streams.events(part.tick, [part], codec.templates.joined)
+        surprises = model.step(symbols, rows).surprise
+        told = np.flatnonzero(part.table.templates[part.sequence] >= 0)
+        for place, symbol, row, surprise in zip(
+            told.tolist(), symbols.tolist(), rows.tolist(), surprises.tolist(), strict=True
+        ):
+            text = lines[line + place]
+            findings.append(
+                Finding(
+                    surprise, symbol, line + place, text, newest.get(row, ""), int(counts[symbol])
+                )
+            )
+            newest[row] = text
+            counts[symbol] += 1
+        line += part.lines
+    return findings
+
+
+def main() -> int:
+    """Print the findings."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("log", type=Path)
+    parser.add_argument("--lines", type=int, default=20)
+    parser.add_argument("--tick", type=float, default=60.0, help="seconds")
+    parser.add_argument("--skip", type=int, default=5000, help="lines at the beginning")
+    arguments = parser.parse_args()
+    begin = perf_counter()
+    findings = read(arguments.log, arguments.tick)
+    seconds = perf_counter() - begin
+    print(f"{len(findings):,} lines, {len(findings) / seconds:,.0f} a second")
+    found = [finding for finding in findings if finding.number >= arguments.skip]
+    worst: dict[int, Finding] = {}
+    for finding in sorted(found, key=lambda f: -f.surprise):
+        worst.setdefault(finding.symbol, finding)
+    for finding in list(worst.values())[: arguments.lines]:
+        why = f"seen {finding.seen:,} times before" if finding.seen else "never seen before"
+        print(f"{finding.surprise:5.1f} nats, line {finding.number + 1:,}, {why}")
+        print(f"        {finding.text[:160]}")
+        print(f"  after {finding.before[:160]}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
