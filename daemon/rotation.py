@@ -11,8 +11,9 @@ from rnnd.daemon.files import PACKED
 from rnnd.daemon.follower import FileKey, Signature, open_plain, unpack, whole_signature
 
 # What rotation adds to a name: a number, a date, a word for old. Nothing else will do, for
-# `app.log.errors` and `app-worker.log` may be logs of their own beside `app.log`.
-_MARK = r"[-._](?:\d[\dTZ.:_-]*|old|bak|prev|orig|save|last)"
+# `app.log.errors` and `app-worker.log` may be logs of their own beside `app.log`. logrotate moves
+# a log that appeared while it was rotating to `app.log-2026010112.backup`.
+_MARK = r"[-._](?:\d[\dTZ.:_-]*(?:\.backup)?|old|bak|backup|prev|orig|save|last)"
 _PACKING = r"(?:\.(?:gz|bz2|xz))?"
 _DIRECTORIES = 20  # subdirectories that are searched (logrotate's `olddir`)
 _CANDIDATES = 200  # files that are looked into, the newest first

@@ -403,6 +403,18 @@ def test_generations_that_came_and_went_between_two_looks_are_found(
     assert bench.all_once_in_order()
 
 
+def test_a_log_that_logrotate_found_in_its_way_is_read(bench: Bench) -> None:
+    bench.write(3)
+    bench.poll()
+    bench.rotate(".1")
+    bench.write(3)
+    bench.rotate("-2026010112.backup")
+    bench.write(3)
+    bench.poll()
+
+    assert bench.all_once_in_order()
+
+
 def test_dated_names_count_as_rotated(bench: Bench) -> None:
     bench.write(3)
     bench.poll()

@@ -1,0 +1,164 @@
+"""Lines lost and lines twice under real logrotate, beside GNU tail -F (and mtail, where installed).
+
+A writer numbers its lines and appends them, reopening its file when it was renamed, as services do
+on logrotate's signal. logrotate itself runs at a fixed period. All readers follow the same log in
+the same run. The writer knows what it wrote; under copytruncate some lines exist nowhere any more
+after logrotate's truncation: those are logrotate's own loss, found by reading what is on disk.
+
+    python benchmarks/tailing.py [--lines 1000000] [--rate 5000] [--rotations 200] [--mode …]
+"""
+
+import argparse
+import gzip
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from rnnd.daemon.tail import Tailer
+
+MODES = {
+    "rename": "create 0644",
+    "rename, compress": "create 0644\n  compress",
+    "rename, delaycompress": "create 0644\n  compress\n  delaycompress",
+    "copytruncate": "copytruncate",
+    "copytruncate, compress": "copytruncate\n  compress",
+}
+NUMBER = re.compile(rb"line (\d+) ")
+
+
+def numbers(lines: Iterable[bytes]) -> Counter[int]:
+    """Return how often each numbered line is in *lines*."""
+    return Counter(int(match[1]) for line in lines if (match := NUMBER.search(line)))
+
+
+class Writer(threading.Thread):
+    """Appends numbered lines at a rate, to whatever has the log's name."""
+
+    def __init__(self, log: Path, lines: int, rate: float) -> None:
+        super().__init__()
+        self.log, self.lines, self.rate = log, lines, rate
+
+    def run(self) -> None:
+        """Write all lines, a hundred at a time."""
+        begin = time.monotonic()
+        for first in range(0, self.lines, 100):
+            text = b"".join(
+                b"2026-01-01T00:00:00Z INFO app: line %d of a log that rotates\n" % number
+                for number in range(first, min(first + 100, self.lines))
+            )
+            with self.log.open("ab", buffering=0) as file:
+                file.write(text)
+            time.sleep(max(0.0, begin + first / self.rate - time.monotonic()))
+
+
+class Rnnd(threading.Thread):
+    """The daemon's tailer, polling as the daemon does when nothing wakes it, or sooner."""
+
+    def __init__(self, log: Path, period: float) -> None:
+        super().__init__()
+        self.tailer = Tailer([str(log)])
+        self.period = period
+        self.read: Counter[int] = Counter()
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        """Read until `done` is set and nothing is left."""
+        last = False
+        while not last:
+            last = self.done.wait(self.period)
+            self.tailer.poll(time.monotonic())
+            while ready := self.tailer.ready():
+                self.read += numbers(self.tailer.read(ready[0]).splitlines())
+        self.tailer.close()
+
+
+def rotate(directory: Path, mode: str) -> None:
+    """Let logrotate rotate once, with an empty line for the writers' signal."""
+    configuration = directory / "logrotate.conf"
+    configuration.write_text(
+        f"{directory}/app.log {{\n  size 1\n  rotate 1000\n  missingok\n  {MODES[mode]}\n}}\n"
+    )
+    configuration.chmod(0o644)
+    subprocess.run(
+        ["logrotate", "--force", "--state", directory / "logrotate.state", configuration],
+        check=True,
+    )
+
+
+def on_disk(directory: Path) -> Counter[int]:
+    """Return what the log and all that logrotate made of it hold."""
+    found: Counter[int] = Counter()
+    for path in directory.glob("app.log*"):
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        found += numbers(data.splitlines())
+    return found
+
+
+def measure(mode: str, lines: int, rate: float, rotations: int) -> None:
+    """Print how many lines each reader lost or read twice in one run."""
+    directory = Path(tempfile.mkdtemp(prefix="rnnd-tailing-"))
+    log = directory / "app.log"
+    log.touch()
+    output = (directory / "tail.out").open("wb")
+    tail = subprocess.Popen(
+        ["tail", "-n", "+1", "-F", log], stdout=output, stderr=subprocess.DEVNULL
+    )
+    readers = {"rnnd, every 1 s": Rnnd(log, 1.0), "rnnd, every 50 ms": Rnnd(log, 0.05)}
+    writer = Writer(log, lines, rate)
+    begin = time.monotonic()
+    for thread in (*readers.values(), writer):
+        thread.start()
+    period = lines / rate / rotations
+    count = 0
+    while writer.is_alive():
+        writer.join(period)
+        if writer.is_alive():
+            rotate(directory, mode)
+            count += 1
+    seconds = time.monotonic() - begin
+    for reader in readers.values():
+        reader.done.set()
+        reader.join()
+    time.sleep(2)  # tail -F looks once a second
+    tail.terminate()
+    tail.wait()
+    output.close()
+    kept = on_disk(directory)
+    results = {"logrotate itself": kept}
+    results |= {name: reader.read for name, reader in readers.items()}
+    results["GNU tail -F"] = numbers((directory / "tail.out").read_bytes().splitlines())
+    print(f"{mode}: {lines} lines, {lines / seconds:.0f} a second, {count} rotations")
+    for name, read in results.items():
+        lost = sum(number not in read for number in range(lines))
+        twice = sum(read.values()) - len(read)
+        print(f"  {name:<20} lost {lost:>8}   twice {twice:>8}")
+    sys.stdout.flush()
+    shutil.rmtree(directory)
+
+
+def main() -> None:
+    """Measure the modes asked for, all by default."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--lines", type=int, default=60_000)
+    parser.add_argument("--rate", type=float, default=3_000)
+    parser.add_argument("--rotations", type=int, default=20)
+    parser.add_argument("--mode", choices=MODES, action="append")
+    arguments = parser.parse_args()
+    if shutil.which("logrotate") is None:
+        print("tailing: logrotate is not installed, nothing was measured")
+        return
+    os.umask(0o022)
+    for mode in arguments.mode or MODES:
+        measure(mode, arguments.lines, arguments.rate, arguments.rotations)
+
+
+if __name__ == "__main__":
+    main()
