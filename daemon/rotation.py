@@ -53,8 +53,8 @@ _ROTATED = (
 def unrotated_names(name: str) -> set[str]:
     """Return the names that the log *name* may have had before it was rotated.
 
-    >>> unrotated_names("app.log.1"), unrotated_names("app-2026-01-02.log.gz")
-    ({'app.log'}, {'app-2026-01-02.log', 'app.log'})
+    >>> sorted(unrotated_names("app.log.1")), sorted(unrotated_names("app-2026-01-02.log.gz"))
+    (['app.log'], ['app-2026-01-02.log', 'app.log'])
     >>> unrotated_names("app.log"), unrotated_names("app-worker.log")
     (set(), set())
     """
