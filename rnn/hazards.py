@@ -39,7 +39,7 @@ def chance_by(logits: Floats, edges: Steps, immune: Steps) -> NDArray[np.float64
     """
     possible = edges > immune[..., None]
     survival = np.where(possible, -np.logaddexp(0, logits.astype(np.float64)), 0.0)
-    chance: NDArray[np.float64] = -np.expm1(survival.cumsum(axis=-1))
+    chance: NDArray[np.float64] = 0.0 - np.expm1(survival.cumsum(axis=-1))  # 0 rather than -0
     return chance
 
 
