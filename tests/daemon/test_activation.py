@@ -12,8 +12,7 @@ from rnnd.daemon.http import HttpServer, Response
 def handed_over() -> int:
     """The descriptor of a listening socket, as systemd would hand it over."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        descriptor = os.dup(listener.fileno())
-    return descriptor
+        return os.dup(listener.fileno())
 
 
 def test_the_socket_that_systemd_hands_over_is_served(handed_over: int) -> None:
