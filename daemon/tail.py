@@ -1,28 +1,22 @@
 """Tails logs by polling: finds them, follows them through rotation, gives their lines once."""
 
-import glob
-import logging
 import os
-import stat
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from rnnd.daemon.files import why
 from rnnd.daemon.follower import HEAD, FileKey, Follower, RewrittenError, Signature
+from rnnd.daemon.names import Complaints, Names, find_names
 from rnnd.daemon.rotation import (
     Candidate,
     Surroundings,
     begins,
     content,
     fits,
-    is_packed,
     unrotated_names,
 )
-
-log = logging.getLogger(__name__)
 
 CHUNK = 1 << 18  # bytes of a turn
 MAX_OPEN = 256  # descriptors of files that still have their name
@@ -39,8 +33,6 @@ class Done:
     signature: Signature
     modified: int
 
-
-Names = dict[str, tuple[FileKey, os.stat_result]]
 
 # What writers do to their logs, what we see of it, and what may be lost
 #
@@ -90,7 +82,6 @@ class Tailer:
         self.rotations = 0
         self.truncations = 0
         self.dropped_bytes = 0  # of lines longer than is kept
-        self.errors: Counter[str] = Counter()  # by reason
         self._chunk = chunk
         self._max_open = max_open
         self._followers: dict[FileKey, Follower] = {}
@@ -99,7 +90,7 @@ class Tailer:
         self._copies: dict[FileKey, int] = {}  # sizes of copies of files that we follow
         self._queues: dict[str, list[Follower]] = {}  # what is unread, by source
         self._open: OrderedDict[FileKey, Follower] = OrderedDict()  # the longest unused first
-        self._complaints: dict[str, str] = {}
+        self._complaints = Complaints()
         self._rank = 0
         self._now = 0.0
         self._surroundings = Surroundings()
@@ -117,9 +108,14 @@ class Tailer:
         return sum(follower.lag for follower in self._followers.values())
 
     @property
+    def errors(self) -> Counter[str]:
+        """How many attempts to read failed, by reason; the caller may clear it."""
+        return self._complaints.counts
+
+    @property
     def complaints(self) -> dict[str, str]:
         """What is wrong now, by path."""
-        return dict(self._complaints)
+        return dict(self._complaints.now)
 
     def ready(self) -> list[str]:
         """Return the sources that have something to read."""
@@ -137,7 +133,7 @@ class Tailer:
             self._enqueue(source)
             return b""
         except OSError as error:
-            self._complain(follower.path, error)
+            self._complaints.note(follower.path, error)
             follower.size = follower.signature.offset
             lines = b""
         while queue and not queue[0].unread:
@@ -150,7 +146,7 @@ class Tailer:
         """Look at all files; *now* is in seconds on a clock that never goes back."""
         self._now = now
         self._surroundings = Surroundings()
-        names = self._find_names()
+        names = find_names(self.patterns, self._complaints)
         self._attach(names)
         self._look(names)
         self._arrive(names)
@@ -195,26 +191,6 @@ class Tailer:
 
     # Looking
 
-    def _find_names(self) -> Names:
-        """Return the regular files that the patterns find, with their status, by name."""
-        names: Names = {}
-        for pattern in self.patterns:
-            literal = not glob.has_magic(pattern)
-            for path in [pattern] if literal else glob.iglob(pattern, recursive=True):  # noqa: PTH207
-                if path in names or (is_packed(path) and not literal):
-                    continue
-                try:
-                    status = os.stat(path)  # noqa: PTH116  cheaper than a Path
-                except OSError as error:
-                    if literal:
-                        self._complain(path, error)
-                    continue
-                if stat.S_ISREG(status.st_mode):
-                    names[path] = FileKey(status.st_dev, status.st_ino), status
-                elif literal:
-                    self._complain(path, IsADirectoryError(21, "Is not a file"))
-        return names
-
     def _look(self, names: Names) -> None:
         """See how far the files that are followed reach, and which were rewritten."""
         statuses = dict(names.values())
@@ -229,7 +205,7 @@ class Tailer:
             except RewrittenError:
                 self._rewritten(follower)
             except OSError as error:
-                self._complain(follower.path, error)
+                self._complaints.note(follower.path, error)
 
     def _look_behind(self, follower: Follower, modified: int) -> None:
         """Find what was written to an empty file, copied and truncated between two polls."""
@@ -295,7 +271,7 @@ class Tailer:
         follower.modified = found.modified
         follower.active = self._now
         self._claim(follower)
-        self._complaints.pop(follower.path, None)
+        self._complaints.settle(follower.path)
 
     def _follow_from(self, path: str, key: FileKey, new: tuple[Candidate, ...]) -> None:
         """Follow what came to *path* after the file *key* and went away before *new* came."""
@@ -560,7 +536,7 @@ class Tailer:
             follower.final = True
             follower.size = follower.signature.offset
         except OSError as error:
-            self._complain(follower.path, error)
+            self._complaints.note(follower.path, error)
 
     def _note_open(self, follower: Follower) -> None:
         """Keep the descriptors of files that can be opened again within their bound."""
@@ -571,20 +547,3 @@ class Tailer:
         while len(self._open) > self._max_open:
             _, oldest = self._open.popitem(last=False)
             oldest.close()
-
-    def _complain(self, path: str, error: OSError) -> None:
-        reason = _REASONS.get(type(error), "io")
-        if reason != "missing" or self._complaints.get(path) is None:
-            self.errors[reason] += 1
-        text = why(error)
-        if self._complaints.get(path) != text:
-            self._complaints[path] = text
-            log.warning("%s: %s; trying again", path, text)
-
-
-_REASONS: dict[type[OSError], str] = {
-    FileNotFoundError: "missing",
-    NotADirectoryError: "missing",
-    PermissionError: "permission",
-    IsADirectoryError: "not_a_file",
-}
