@@ -12,7 +12,7 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnd.codecs.logline import Number, is_continuation, parse, split_tokens
+from rnnd.codecs.logline import Number, Parsed, is_continuation, parse, split_tokens
 from rnnd.codecs.numbers import MAX_WORDS, numeric_places
 from rnnd.codecs.severity import Severity
 from rnnd.codecs.signature import coarse_signatures
@@ -74,10 +74,7 @@ class Kinds:
         """Return where numbers stand in lines of a *kind*: among all words, and the message's."""
         if kind not in self._places:
             text = self.texts[kind]
-            parsed = parse(text)
-            before = len(split_tokens(text[: text.find(parsed.message)], MAX_WORDS))
-            places = numeric_places(parsed.tokens)
-            self._places[kind] = tuple((before + place, place) for place in places)
+            self._places[kind] = _places(text, parse(text))
         return self._places[kind]
 
     def kind_of(self, text: bytes, severity: Severity) -> int:
@@ -114,6 +111,7 @@ class Kinds:
             kind = CONTINUATION
         elif (number := (parsed := parse(coarse)).number) is None:
             kind = self._add(coarse, parsed.severity)
+            self._places[kind] = _places(coarse, parsed)
         else:
             self._numbered.append((coarse, number, {}))
             kind = -1 - len(self._numbered)
@@ -138,3 +136,8 @@ class Kinds:
             self.templates = np.concatenate((self.templates, np.full(kind, UNRESOLVED, np.int32)))
         self.severities[kind] = severity
         return kind
+
+
+def _places(text: bytes, parsed: Parsed) -> tuple[tuple[int, int], ...]:
+    before = len(split_tokens(text[: text.find(parsed.message)], MAX_WORDS))
+    return tuple((before + place, place) for place in numeric_places(parsed.tokens))

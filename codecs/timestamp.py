@@ -113,6 +113,9 @@ class Stamp:
     def seconds(self, found: re.Match[bytes]) -> int | None:
         """Return the seconds of the timestamp *found*, or None where there is no such time."""
         text = found["stamp"]
+        if "S" in found.re.groupindex:  # fractions make no difference
+            whole = found.end("S") - found.start("stamp")
+            text = text[:whole] + text[whole:].lstrip(b".,:0123456789")
         if text not in self.known:
             if len(self.known) >= MAX_KNOWN:
                 self.known.clear()

@@ -1,3 +1,4 @@
+import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from rnnd.codecs.health import Health
 from rnnd.codecs.log import HealthRule, LogCodec, LogSettings
 from rnnd.codecs.severity import Severity
+from rnnd.codecs.signatures import MAX_KINDS
 from rnnd.codecs.tick import Tick, TickPart
 
 ARRIVAL = 1_700_000_000.0
@@ -304,3 +306,59 @@ def test_any_bytes_are_a_log(lines: list[bytes]) -> None:
     assert tick.bytes + tick.dropped == len(data)
     assert tick.templates < 8
     assert np.isfinite(tick.vector).all()
+
+
+def hostile(rng: np.random.Generator, count: int) -> bytes:
+    """Return lines that were written to break a parser."""
+    stamps = [
+        b"",
+        b"9999-12-31T23:59:59Z",
+        b"2023-11-14 22:13:20",
+        b"Feb 29 99:99:99",
+        b"1700000000",
+    ]
+    tails = [
+        lambda: rng.bytes(int(rng.integers(0, 60))).replace(b"\n", b""),
+        lambda: b"[" * int(rng.integers(0, 400)),
+        lambda: b"%d " % rng.integers(1 << 62) * int(rng.integers(0, 40)),
+        lambda: b"{" + b'"a":' * int(rng.integers(0, 90)),
+        lambda: b"-".join(rng.bytes(3).hex().encode() for _ in range(int(rng.integers(0, 9)))),
+        lambda: b" ".join(rng.bytes(2).hex().encode() for _ in range(int(rng.integers(0, 200)))),
+    ]
+    lines = []
+    for choice, stamp in rng.integers((len(tails), len(stamps)), size=(count, 2)):
+        lines.append(stamps[stamp] + b" " + tails[choice]())
+    return b"".join(line + b"\n" for line in lines)
+
+
+def survive(lines: int) -> LogCodec:
+    """Feed *lines* hostile lines to a codec and check its bounds."""
+    settings = LogSettings(max_templates=500, max_line=1024)
+    codec, rng = LogCodec(settings), np.random.default_rng(7)
+    reader, came = codec.reader("app.log"), 0
+    for _ in range(lines // 1000):
+        by_tick: dict[int, list[TickPart]] = {}
+        for part in reader.feed(hostile(rng, 1000), ARRIVAL):
+            by_tick.setdefault(part.tick, []).append(part)
+        for number, parts in by_tick.items():
+            tick = codec.encode_tick(number, parts)
+            came += tick.lines
+            assert np.isfinite(tick.vector).all()
+            assert tick.templates < settings.max_templates
+        assert len(codec.kinds) <= MAX_KINDS + 1000
+    assert came == lines
+    return codec
+
+
+def test_hostile_lines_are_survived_within_bounds() -> None:
+    survive(3000)
+
+
+@pytest.mark.soak
+def test_a_million_hostile_lines_are_survived_in_bounded_memory() -> None:
+    survive(100_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB
+
+    survive(1_000_000)
+
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000

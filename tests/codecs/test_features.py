@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+
+from rnnd.codecs.features import GAP_SAMPLES, SETTLED, SLOT_SAMPLES, Buckets, Overdue, Slots
+from rnnd.codecs.log import LogCodec, LogSettings
+from rnnd.codecs.tick import Tick
+
+
+def run(
+    lines: dict[int, list[bytes]], settings: LogSettings, until: int
+) -> tuple[LogCodec, list[Tick]]:
+    """Return the ticks of ten seconds from 0 to *until*, with *lines* in some of them."""
+    codec = LogCodec(settings)
+    ticks = []
+    for number in range(until):
+        data = b"".join(
+            b"%d %s\n" % (1_700_000_000 + 10 * number, s) for s in lines.get(number, [])
+        )
+        parts = codec.reader("app.log").feed(data, 0.0)
+        ticks.append(codec.encode_tick(170_000_000 + number, parts))
+    return codec, ticks
+
+
+SMALL = LogSettings(buckets=8, slots=4)
+
+
+def column(codec: LogCodec, ticks: list[Tick], name: str) -> list[float]:
+    place = codec.feature_names.index(name)
+    return [float(tick.vector[place]) for tick in ticks]
+
+
+def test_a_recurring_message_gets_a_bucket_of_its_own_and_one_that_came_once_does_not() -> None:
+    buckets = Buckets(8, 10)
+    for template in (1, 2):
+        buckets.place(template, b"%d" % template)
+
+    for _ in range(SETTLED):
+        buckets.count(np.array([1]))
+    buckets.count(np.array([2]))
+
+    assert buckets.of[1] == 0
+    assert buckets.of[2] >= buckets.owned == 6
+
+
+def test_a_template_that_is_joined_leaves_its_bucket_to_the_older_one() -> None:
+    buckets = Buckets(8, 10)
+    for _ in range(SETTLED):
+        buckets.count(np.array([2]))
+
+    buckets.join(2, 1)
+
+    assert buckets.of[1] == 0
+    assert buckets.owners[0] == 1
+
+
+def test_the_dog_that_did_not_bark_is_overdue() -> None:
+    beats = {number: [b"INFO heartbeat"] for number in range(0, 300, 3)}
+
+    codec, ticks = run(beats, SMALL, 320)
+
+    overdue = column(codec, ticks, "bucket 0 overdue")
+    assert max(overdue[:300]) < 0.5
+    assert overdue[302] > 1.0
+    assert overdue[319] > overdue[302]
+
+
+def test_what_comes_at_random_is_never_overdue() -> None:
+    rng = np.random.default_rng(7)
+    beats = {int(number): [b"INFO order"] for number in np.cumsum(rng.geometric(0.1, 100))}
+
+    codec, ticks = run(beats, SMALL, 1200)
+
+    assert max(column(codec, ticks, "bucket 0 overdue")) < 0.5
+
+
+def test_nothing_is_overdue_before_its_gaps_are_known() -> None:
+    overdue = Overdue(1)
+
+    values = [overdue.update(3 * beat, np.array([0])) for beat in range(GAP_SAMPLES)]
+    values.append(overdue.update(1000, np.zeros(0, np.int64)))
+
+    assert np.max(values) == 0
+
+
+def test_one_outage_does_not_make_a_heartbeat_irregular() -> None:
+    overdue = Overdue(1)
+    for beat in (*range(0, 300, 3), *range(5000, 5030, 3)):
+        overdue.update(beat, np.array([0]))
+
+    assert overdue.update(5040, np.zeros(0, np.int64))[0] > 1.0
+
+
+def test_a_rising_number_is_seen_in_its_slot_and_held() -> None:
+    rng = np.random.default_rng(7)
+    lines = {n: [b"INFO disk is %d %% full" % (40 + rng.integers(0, 5))] for n in range(200)}
+    lines[200] = [b"INFO disk is 97 % full"]
+
+    codec, ticks = run(lines, SMALL, 210)
+
+    values = column(codec, ticks, "slot 0 value")
+    assert values[: SLOT_SAMPLES - 2] == [0.0] * (SLOT_SAMPLES - 2)
+    assert max(np.abs(values[:200])) < 2
+    assert values[200] > 2.5
+    assert values[209] == values[200]
+    assert column(codec, ticks, "slot 0 trend")[200] > 0.3
+
+
+@pytest.mark.parametrize("step", [1, 17])
+def test_a_counter_is_no_slot(step: int) -> None:
+    slots = Slots(4, 10)
+
+    for value in range(0, 200 * step, step):
+        slots.update(np.array([6]), np.array([float(value)]))
+
+    assert (slots.owners == -1).all()
+
+
+def test_huge_numbers_are_identifiers() -> None:
+    slots, rng = Slots(4, 10), np.random.default_rng(7)
+
+    for value in rng.integers(10**10, 10**12, 100):
+        slots.update(np.array([6]), np.array([float(value)]))
+
+    assert (slots.owners == -1).all()
+
+
+def test_every_feature_is_bounded_whatever_the_numbers() -> None:
+    rng = np.random.default_rng(7)
+    lines = {
+        n: [b"INFO took %d ms" % int(rng.lognormal(3, 4))] * int(rng.integers(1, 5))
+        for n in range(300)
+    }
+
+    _, ticks = run(lines, SMALL, 300)
+
+    assert max(np.abs(tick.vector).max() for tick in ticks) < 20
+
+
+def test_smoothed_counts_rise_at_once_and_fall_slowly() -> None:
+    codec, ticks = run({n: [b"INFO up"] for n in range(60)}, SMALL, 120)
+
+    quick = column(codec, ticks, "lines, mean of 1m")
+    slow = column(codec, ticks, "lines, mean of 15m")
+    assert quick[59] > 0.99 * np.log(2)
+    assert quick[119] < 0.01
+    assert slow[119] > 0.1
