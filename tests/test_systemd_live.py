@@ -78,7 +78,7 @@ def boot(folder: Path, program: str, *drop_ins: str) -> str:
         f"[Service]\nExecStart=\nExecStart={python} -m rnnd run --config /etc/rnnd/rnnd.yaml\n"
         "Environment=PYTHONPATH=/opt/rnnd/src:/opt/site PYTHONDONTWRITEBYTECODE=1 "
         "LD_LIBRARY_PATH=/opt/python/lib\n"
-        "WatchdogSec=4s\nRestartSec=100ms\n"
+        "WatchdogSec=10s\nRestartSec=100ms\nNice=0\nCPUWeight=1000\n"
         "StandardOutput=append:/mnt/log\nStandardError=append:/mnt/log\n",
         "utf-8",
     )
@@ -90,10 +90,11 @@ def boot(folder: Path, program: str, *drop_ins: str) -> str:
     script = folder / "program.sh"
     script.write_text(program, "utf-8")
     script.chmod(0o755)
-    subprocess.run([BOOT, folder, "/mnt/program.sh"], check=True, timeout=100)
+    subprocess.run([BOOT, folder, "/mnt/program.sh"], check=True, timeout=250)
     return (folder / "out").read_text("utf-8")
 
 
+@pytest.mark.timeout(300)
 def test_the_service_lives_under_every_restriction_of_its_unit(tmp_path: Path) -> None:
     said = boot(tmp_path, PREPARE + WATCH + AFTER)
 
@@ -109,6 +110,7 @@ def test_the_service_lives_under_every_restriction_of_its_unit(tmp_path: Path) -
     assert "CapEff:\t0000000000000000" in process
 
 
+@pytest.mark.timeout(300)
 def test_the_variant_without_network_answers_on_the_socket_that_systemd_opened(
     tmp_path: Path,
 ) -> None:
@@ -122,6 +124,7 @@ def test_the_variant_without_network_answers_on_the_socket_that_systemd_opened(
     assert "links: lo\n" in said, said
 
 
+@pytest.mark.timeout(300)
 def test_a_mistake_in_the_configuration_is_not_tried_again(tmp_path: Path) -> None:
     said = boot(tmp_path, PREPARE + MISTAKE)
 
