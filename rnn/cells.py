@@ -222,7 +222,7 @@ class Vanilla(Cell):
         for times in self._stretches(p, trace):
             for t in range(times.start, times.stop):
                 after = h[t + 1]
-                np.matmul(h[t], w_h, out=after)
+                np.dot(h[t], w_h, out=after)
                 after += trace.gates[0, t]
                 np.tanh(after, out=after)
         trace.state[...] = h[-1]
@@ -239,7 +239,7 @@ class Vanilla(Cell):
             for t in range(times.stop - 1, times.start - 1, -1):
                 back += dh[t]
                 np.multiply(back, f[t - times.start], out=d[t])
-                np.matmul(d[t], w_h, out=back)
+                np.dot(d[t], w_h, out=back)
 
     def _step(self, p: Parameters, a: Array, state: Array) -> Array:
         h: Array = a[0]

@@ -1,6 +1,7 @@
 """Training on windows of symbols: what to read next, the loss, its gradient, the new weights."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -47,12 +48,17 @@ class Windows:
         """Return the window of *step*, (T, B), and the symbols that follow each of its symbols."""
         epoch, index = divmod(step, self.epoch)
         room = len(self.symbols) - 1 - self.epoch * self.batch * self.length
-        rng = np.random.default_rng((self.seed, epoch))
-        start = int(rng.integers(0, min(room, self.length) + 1))
+        start = _place(self.seed, epoch, min(room, self.length))
         stride = self.epoch * self.length
         firsts = start + index * self.length + stride * np.arange(self.batch)
         places = firsts + np.arange(self.length)[:, None]
         return self.symbols[places], self.symbols[places + 1]
+
+
+@lru_cache(maxsize=16)
+def _place(seed: int, epoch: int, last: int) -> int:
+    """Return where an epoch begins, from 0 to *last*; always the same for the same arguments."""
+    return int(np.random.default_rng((seed, epoch)).integers(0, last + 1))
 
 
 class Trainer:
