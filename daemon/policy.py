@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 NEVER = -(2**62)
+MARGIN = 0.9  # of the budget that is planned with: the lowest threshold was chosen for its luck
 DECAY_EVERY = 64  # ticks; forgetting in steps costs nothing a tick
 
 
@@ -142,9 +143,9 @@ class AlarmPolicy:
 
     def _choose(self) -> NDArray[np.float64]:
         """Return the lowest thresholds, (H,), that keep within what may be spent."""
-        allowed = self.budget * self._exposure  # false alarms in the window
+        allowed = MARGIN * self.budget * self._exposure  # false alarms in the window
         spent = self._false[:, -1:]
-        allowance = np.clip(2 * allowed - spent, 0.5 * allowed, 1.5 * allowed)  # (H, 1)
+        allowance = np.clip(allowed + 2 * (allowed - spent), 0, 1.5 * allowed)  # (H, 1)
         within = self._false[:, :-1] <= allowance
         within[:, -1] = True
         above = np.logical_and.accumulate(within[:, ::-1], axis=1)[:, ::-1]  # and all above it

@@ -52,15 +52,14 @@ def _bins(until: Steps, immune: Steps, edges: Steps) -> tuple[Bools, Bools]:
 
 
 def hazard_loss(logits: Floats, until: Steps, immune: Steps, edges: Steps) -> NDArray[np.float64]:
-    """Return the negative log-likelihood, (…), of *logits*, (…, K).
+    """Return the negative log-likelihood of the *logits* of each bin, (…, K).
 
     The event comes *until* steps ahead, (…), or not up to the last edge if that is larger. A bin
     that is partly immune counts as possible: its hazard is what remains of it.
     """
     possible, came = _bins(until, immune, edges)
-    losses = np.logaddexp(0, logits) * possible - logits * came
-    total: NDArray[np.float64] = losses.sum(axis=-1, dtype=np.float64)
-    return total
+    losses: NDArray[np.float64] = np.logaddexp(0, logits) * possible - logits * came
+    return losses
 
 
 def hazard_error(logits: Floats, until: Steps, immune: Steps, edges: Steps) -> Floats:

@@ -46,7 +46,7 @@ class ForecasterSettings:
     hazards_rate: float = 2e-3
     pull: float = 30.0  # of the hazards' weights towards 0, in steps
     span: float = 500.0  # updates over which the weights that answer are averaged
-    trust: float = 20_000.0  # steps over which outcomes tell how far to believe the hazards
+    trust: float = 12_000.0  # steps over which outcomes tell how far to believe the hazards
     memory_every: int = 64  # steps between two updates of the recurrent network's weights …
     memory_batch: int = 8  # … from so many windows …
     memory_window: int = 24  # … of so many steps …
@@ -90,7 +90,7 @@ class Forecaster:
         self._hazards = AdditiveHazards(size, events, self.edges, s.pull, s.span)
         self._fading = np.exp(-1 / (self._delay * np.array(ECHOES, np.float64)))  # a step
         self._echoes = np.zeros((events, len(ECHOES)))  # of past onsets
-        self._trust = Trust(events, self.edges, max(s.trust, 100.0 * self._delay))
+        self._trust = Trust(events, self.edges, max(s.trust, 20.0 * self._delay))
         self._replay = Replay(size, 2 * events, s.room)
         # Rings of the steps whose outcome is not known yet:
         self._waiting = np.zeros((self._delay, size), np.int8)

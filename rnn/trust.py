@@ -23,18 +23,18 @@ PRIOR = 30.0  # nats by which a share of 0 has to win against 1
 
 
 class Trust:
-    """The share of each of *events* kinds; outcomes are forgotten over *memory* steps."""
+    """The share of each bin of *events* kinds; outcomes are forgotten over *memory* steps."""
 
     def __init__(self, events: int, edges: Steps, memory: float) -> None:
         self._edges = edges
         self._keep = np.exp(-LOT / memory)
         self._prior = PRIOR * (SHARES - 1.0) ** 2
-        self._losses = np.zeros((len(SHARES), events))
+        self._losses = np.zeros((len(SHARES), events, len(edges)))
         self._claims = np.zeros((LOT, events, len(edges)), np.float32)
         self._until = np.zeros((LOT, events), np.int64)
         self._immune = np.zeros((LOT, events), np.int64)
         self._count = 0
-        self.share: Floats = np.ones((events, 1), np.float32)  # (E, 1)
+        self.share: Floats = np.ones((events, len(edges)), np.float32)  # (E, K)
 
     def note(self, claim: Floats, until: Steps, immune: Steps, usual: Floats) -> None:
         """Learn what a step's *claim*, (E, K), came to; *usual*, (E, K): the base rate's log-odds.
@@ -46,10 +46,10 @@ class Trust:
         self._count += 1
         if place == LOT - 1:
             logits = usual + SHARES[:, None, None, None] * self._claims  # (S, LOT, E, K)
-            losses = hazard_loss(logits, self._until, self._immune, self._edges)  # (S, LOT, E)
+            losses = hazard_loss(logits, self._until, self._immune, self._edges)  # (S, LOT, E, K)
             self._losses = self._losses * self._keep + losses.sum(axis=1)
-            best = (self._losses + self._prior[:, None]).argmin(axis=0)
-            self.share = SHARES[best].astype(np.float32)[:, None]
+            best = (self._losses + self._prior[:, None, None]).argmin(axis=0)
+            self.share = SHARES[best].astype(np.float32)
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""
