@@ -5,7 +5,6 @@ import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import PurePath
 
 from rnnd.daemon.files import PACKED
 from rnnd.daemon.follower import FileKey, Signature, open_plain, unpack, whole_signature
@@ -40,7 +39,7 @@ def is_packed(path: str) -> bool:
     >>> is_packed("/var/log/app.log.2.gz")
     True
     """
-    return PurePath(path).suffix in PACKED
+    return path.endswith(tuple(PACKED))
 
 
 _ROTATED = (

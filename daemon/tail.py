@@ -291,6 +291,8 @@ class Tailer:
         Copies of what is followed, or is *present* under the log's own name, are none.
         """
         found = self._surroundings.candidates(source)
+        if not found:
+            return
         plain = {candidate.path for candidate in found if not candidate.packed}
         signatures = [one.signature for one in self._of_source(source)]
         signatures += filter(None, map(content, present))
