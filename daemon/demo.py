@@ -205,12 +205,20 @@ class Demo:
             listeners=[self._predictions.put],
         )
         self._listen = listen
-        self._stop = threading.Event()
+        self._stopping = False
         self.chronicle = Chronicle(script.kind_of, self._settings.tick, script.live_from)
 
     def stop(self) -> None:
-        """Let `run` end soon; may be called by a signal handler."""
-        self._stop.set()
+        """Let `run` end soon; may be called by a signal handler.
+
+        An event would not do: the handler may come while the main thread holds the event's lock.
+        """
+        self._stopping = True
+
+    def _pause(self) -> bool:
+        """Wait a step; return whether to go on."""
+        time.sleep(STEP)
+        return not self._stopping
 
     def run(self, seconds: float | None) -> None:
         """Write the history, let the daemon learn it, go live; end after *seconds* of that."""
@@ -227,7 +235,7 @@ class Demo:
                 f"rnnd learns from {self._script.history_days} days of history, "
                 "as it would from the logs you have"
             )
-            while not working.done() and not self._stop.wait(STEP):
+            while not working.done() and self._pause():
                 self._look()
                 if self._service.status().ready:
                     break
@@ -267,7 +275,7 @@ class Demo:
         began = last = time.monotonic()
         now = self._script.live_from
         end = self._script.simulator.start + self._script.simulator.seconds
-        while not self._stop.wait(STEP) and not over() and now < end:
+        while self._pause() and not over() and now < end:
             moment = time.monotonic()
             if seconds is not None and moment - began >= seconds:
                 return
