@@ -1,0 +1,288 @@
+"""status, explain, config, systemd and completion, as a user types them."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry
+
+from rnnd.codecs.health import Health
+from rnnd.config.loading import load_settings
+from rnnd.daemon.cli import COMMANDS, main
+from rnnd.daemon.evidence import Evidence
+from rnnd.daemon.history import Alarm, Line, Recent
+from rnnd.daemon.http import HttpServer, Response
+from rnnd.daemon.page import Pages
+from rnnd.daemon.tally import AppStatus, ServiceStatus, Tally
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J[bold red]<b>\u202e\r\n\x9b"
+
+
+def app(name: str, health: Health) -> AppStatus:
+    evidence = (Evidence("missing", "heartbeat <*>", 0.0, 60.0), Evidence("new", HOSTILE, 3.0, 0.0))
+    return AppStatus(
+        name=name,
+        logs=("/var/log/web.log",),
+        health=health,
+        observed=Health.GREEN,
+        probabilities={600.0: (0.1, 0.1, 0.8), 60.0: (0.7, 0.1, 0.2)},
+        predicted_at=1772323210.0,
+        files=1,
+        complaints={HOSTILE: HOSTILE},
+        tally=Tally(lines=1234, failures_predicted=3, failures_missed=1, alarms_false=2),
+        recent=Recent(
+            alarms=(Alarm(1772323210.0, 0.8, "true", 90.0, evidence),),
+            lines=(Line(1772323210.0, Health.RED, HOSTILE),),
+            evidence=evidence,
+        ),
+    )
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    apps = (app("calm", Health.GREEN), app("web", Health.RED))
+    pages = Pages(lambda: ServiceStatus(apps=apps), CollectorRegistry(), lambda: None)
+    server = HttpServer("127.0.0.1", 0, pages)
+    server.start()
+    yield server.url
+    server.stop()
+
+
+def test_status_lists_the_worst_first(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--url", url]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert re.match(r"web +■ red +● green +80.0 % +20.0 % +3 +1 +2 +1,234", lines[1])
+    assert lines[2].startswith("calm")
+
+
+def test_status_is_plain_in_a_pipe(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["status", "--url", url])
+
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_status_and_explain_speak_json_to_programs(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["status", "--url", url, "--json"])
+    assert [one["name"] for one in json.loads(capsys.readouterr().out)["apps"]] == ["calm", "web"]
+
+    main(["explain", "web", "--url", url, "--json"])
+    assert json.loads(capsys.readouterr().out)["name"] == "web"
+
+
+def test_explain_names_what_stands_out_and_the_lines_behind_it(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", "web", "--url", url]) == 0
+
+    said = capsys.readouterr().out
+    assert "A failure within 10m is 80.0 % probable." in said
+    assert "missing: 0, usually 60 – heartbeat <*>" in said
+    assert "2026-03-01T00:00:10Z at 80.0 %: came true, 90 s later" in said
+
+
+@pytest.mark.parametrize("command", [["status"], ["explain", "web"]])
+def test_hostile_text_does_not_steer_the_terminal(
+    url: str, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    main([*command, "--url", url])
+
+    said = capsys.readouterr().out
+    assert not re.findall(r"[^\n\x20-\x7e\xa1-\u2fff]", said)
+    assert "\u202e" not in said
+    assert "[bold red]<b>" in said, "markup is shown, not followed"
+
+
+def test_explain_of_an_unknown_app_names_the_known_ones(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", "wbe", "--url", url]) == 2
+
+    assert "'wbe' is unknown, rnnd watches calm, web" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"{", b"<html>", b'{"apps": 5}', b"\xff"])
+def test_something_else_on_the_port_is_told_in_one_line(
+    capsys: pytest.CaptureFixture[str], body: bytes
+) -> None:
+    server = HttpServer("127.0.0.1", 0, lambda _: Response(body))
+    server.start()
+
+    status = main(["status", "--url", server.url])
+    server.stop()
+
+    assert status == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("url", "status"), [("http://127.0.0.1:1", 1), ("127.0.0.1:1", 2)])
+def test_no_daemon_is_told_in_one_line(
+    capsys: pytest.CaptureFixture[str], url: str, status: int
+) -> None:
+    assert main(["status", "--url", url]) == status
+
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_configuration_begun_is_in_order_and_shows_as_what_it_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "rnnd.yaml")
+
+    assert main(["config", "init", path]) == 0
+    assert main(["config", "check", path]) == 0
+    capsys.readouterr()
+    assert main(["config", "show", path]) == 0
+
+    shown = capsys.readouterr().out
+    assert load_settings(shown, "shown") == load_settings(Path(path).read_text("utf-8"), path)
+
+
+def test_init_never_writes_over_a_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "rnnd.yaml"
+    path.write_text("mine", "utf-8")
+
+    assert main(["config", "init", str(path)]) == 2
+    assert path.read_text("utf-8") == "mine"
+
+
+def test_check_names_every_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "rnnd.yaml"
+    path.write_text("apps:\n  - name: web\n    logs: [/a]\n    horizn: 5m\nstat: x\n", "utf-8")
+
+    assert main(["config", "check", str(path)]) == 2
+
+    said = capsys.readouterr().err
+    assert f"{path}:4:5: " in said
+    assert "did you mean 'horizon'?" in said
+    assert f"{path}:5:1: " in said
+
+
+def test_the_schema_knows_the_keys_of_the_default_configuration(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["config", "schema"])
+    schema = json.loads(capsys.readouterr().out)
+    main(["config", "init"])
+    default = yaml.safe_load(capsys.readouterr().out)
+
+    assert set(default) <= set(schema["properties"])
+    (app_schema,) = schema["properties"]["apps"]["items"]["anyOf"][1:]
+    assert set(default["apps"][0]) <= set(app_schema["properties"])
+    assert schema["additionalProperties"] is app_schema["additionalProperties"] is False
+
+
+def test_installing_below_a_root_writes_the_files_and_starts_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("something was started")
+
+    monkeypatch.setattr(subprocess, "run", never)
+    monkeypatch.setattr("sys.executable", "/opt/rnnd/bin/python")
+    monkeypatch.setattr(shutil, "which", lambda _: "/opt/rnnd/bin/rnnd")
+
+    assert main(["systemd", "install", "--socket", "--root", str(tmp_path)]) == 0
+
+    written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert written == {
+        "etc/rnnd/rnnd.yaml",
+        "etc/systemd/system/rnnd.service",
+        "etc/systemd/system/rnnd.service.d/socket.conf",
+        "etc/systemd/system/rnnd.socket",
+    }
+    unit = (tmp_path / "etc/systemd/system/rnnd.service").read_text("utf-8")
+    assert "ExecStart=/opt/rnnd/bin/rnnd run --config /etc/rnnd/rnnd.yaml" in unit
+
+
+def test_installing_anew_keeps_the_configuration_and_takes_the_socket_away(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", "/opt/rnnd/bin/python")
+    monkeypatch.setattr(shutil, "which", lambda _: "/opt/rnnd/bin/rnnd")
+    main(["systemd", "install", "--socket", "--root", str(tmp_path)])
+    config = tmp_path / "etc/rnnd/rnnd.yaml"
+    config.write_text("mine", "utf-8")
+
+    main(["systemd", "install", "--root", str(tmp_path)])
+
+    assert config.read_text("utf-8") == "mine"
+    assert not list(tmp_path.rglob("*socket*"))
+
+
+def test_a_program_that_the_sandbox_hides_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    monkeypatch.setattr(shutil, "which", lambda _: "/home/me/.local/bin/rnnd")
+
+    assert main(["systemd", "install", "--root", str(tmp_path)]) == 2
+    assert "/home/me/.local/bin/rnnd" in capsys.readouterr().err
+
+
+def test_show_prints_the_units_as_they_are_in_the_source(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["systemd", "show"])
+
+    source = Path(__file__).parent.parent / "systemd" / "rnnd.service"
+    assert source.read_text("utf-8") in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["sta"], {"status"}),
+        (["config", "ch"], {"check"}),
+        (["status", "--u"], {"--url"}),
+        (["systemd", "install", "--so"], {"--socket"}),
+    ],
+)
+def test_bash_completes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], typed: list[str], offered: set[str]
+) -> None:
+    main(["completion", "bash"])
+    script = capsys.readouterr().out
+    words = " ".join(["rnnd", *typed])
+
+    result = subprocess.run(
+        ["bash", "-c", f'{script}\nCOMP_WORDS=({words}); COMP_CWORD={len(typed)}; _rnnd; '
+         'printf "%s\\n" "${COMPREPLY[@]}"'],
+        capture_output=True, text=True, check=True, cwd=tmp_path,
+    )  # fmt: skip
+
+    assert set(result.stdout.split()) == offered
+
+
+def test_fish_knows_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["completion", "fish"])
+
+    said = capsys.readouterr().out
+    assert all(f" -a {command} " in said for command in COMMANDS)
+
+
+def test_an_app_without_predictions_yet_is_no_trouble(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fresh = replace(app("web", Health.UNKNOWN), probabilities={}, predicted_at=None)
+    pages = Pages(lambda: ServiceStatus(apps=(fresh,)), CollectorRegistry(), lambda: None)
+    server = HttpServer("127.0.0.1", 0, pages)
+    server.start()
+
+    statuses = [
+        main(["status", "--url", server.url]),
+        main(["explain", "web", "--url", server.url]),
+    ]
+    server.stop()
+
+    assert statuses == [0, 0]
