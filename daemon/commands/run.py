@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,7 +83,8 @@ def _signals(service: Service, reload: Callable[[], None]) -> Iterator[None]:
     """Stop on SIGTERM and SIGINT, reload on SIGHUP."""
 
     def stop(_: int, __: FrameType | None) -> None:
-        service.stop()
+        # Not here: the signal may have interrupted this thread while it holds an event's lock.
+        threading.Thread(target=service.stop, name="stop").start()
 
     def again(_: int, __: FrameType | None) -> None:
         try:
