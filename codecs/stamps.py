@@ -57,6 +57,8 @@ class Layout:
         self.begin, self.end = found.span("stamp")
         shape = np.frombuffer(head, np.uint8)
         digit = (shape >= 48) & (shape < 58)
+        if "z" in found.re.groupindex and found["z"] is not None:
+            digit[slice(*found.span("z"))] = False  # another offset is another layout
         self._digits = np.flatnonzero(digit)
         month = found.span("b") if "b" in found.re.groupindex else (0, 0)
         alike = ~digit
