@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 
 SHARES = np.linspace(0.0, 1.2, 13)
 LOT = 16  # steps that are learnt at once
-PRIOR = 30.0  # nats by which a share of 0 has to win against 1
+PRIOR = 100.0  # nats by which a share of 0 has to win against 1
 
 
 class Trust:
