@@ -25,14 +25,14 @@ def clock(seconds: float | None) -> str:
 def percent(share: float) -> str:
     """Return *share* in percent, not claiming certainty.
 
-    >>> percent(0.123), percent(0.0004), percent(0.99996)
-    ('12.3 %', '< 0.1 %', '> 99.9 %')
+    >>> percent(0.123), percent(0.0004), percent(0.99996), percent(-0.0)
+    ('12.3 %', '< 0.1 %', '> 99.9 %', '0.0 %')
     """
     if 0 < share < 0.001:
         return "< 0.1 %"
     if 0.999 < share < 1:
         return "> 99.9 %"
-    return f"{share:.1%}".replace("%", " %")
+    return f"{share + 0.0:.1%}".replace("%", " %")
 
 
 def counted(number: int, thing: str) -> str:
