@@ -10,11 +10,9 @@ dictionary look-up a line. The results do not depend on where the stream was cut
 the interleaving of several sources within a tick.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,20 +25,15 @@ from rnnd.codecs.logline import Parsed, parse, split_tokens
 from rnnd.codecs.masking import mask_message
 from rnnd.codecs.numbers import MAX_WORDS, numeric_places, value_of
 from rnnd.codecs.pattern import Patterns
+from rnnd.codecs.reader import LogReader, Piece
 from rnnd.codecs.sessions import SessionPattern
 from rnnd.codecs.severity import Severity
 from rnnd.codecs.signature import ExactSignatures
-from rnnd.codecs.signatures import CONTINUATION, UNRESOLVED, Kinds
-from rnnd.codecs.stamps import Read, StampReader
+from rnnd.codecs.signatures import UNRESOLVED, Kinds
+from rnnd.codecs.stamps import StampReader
 from rnnd.codecs.template import OVERFLOW, TemplateTable
 from rnnd.codecs.tick import MAX_EXAMPLE, MAX_EXAMPLES, Example, Tick, TickPart, merge_examples
-from rnnd.codecs.timestamp import Stamp, user_stamp
-
-CHUNK = 1 << 20  # bytes that are worked on at once: they and what is made of them fit a cache
-HOLD = 64  # lines of a log that are held back until one has a timestamp
-PATIENCE = 60.0  # s; how long they are held back
-
-_ANSI = re.compile(rb"\x1b\[[0-9;?]{0,16}[A-Za-z]")
+from rnnd.codecs.timestamp import user_stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,140 +59,6 @@ class LogSettings:
     max_templates: int = 4096
     order: bool = False  # parts of ticks keep the order of their lines
     session: str | None = None  # and the identifier in them that ties lines together: `request=*`
-
-
-class LogReader:
-    """Parses one log: whole lines in, parts of ticks out. Made by `LogCodec.reader`."""
-
-    def __init__(self, codec: "LogCodec", stamp: Stamp | None) -> None:
-        self._codec = codec
-        self._clock = Clock(codec.settings.tick, parse_zone(codec.settings.timezone))
-        self._stamps = StampReader(stamp)
-        self._held = b""
-        self._held_since = 0.0  # s since the epoch
-
-    @property
-    def tick(self) -> int | None:
-        """The newest tick seen: earlier events are late, and taken into it."""
-        return self._clock.tick
-
-    @property
-    def formats(self) -> list[str]:
-        """The names of the timestamps found."""
-        return [stamp.format.name for stamp in self._stamps.stamps]
-
-    def feed(self, data: bytes, arrival: float) -> list[TickPart]:
-        """Return what the whole lines *data*, which came at *arrival*, add to which ticks.
-
-        *arrival* is in seconds since the epoch; 0 where it is not known. It completes timestamps
-        without a year or date, and is the time of lines in a log without timestamps.
-        The first lines of a log may be held back until one of them has a timestamp.
-        """
-        if not data:
-            return []
-        if not data.endswith(b"\n"):
-            data += b"\n"
-        if self._clock.now is None:
-            self._held_since = self._held_since if self._held else arrival
-            data, self._held = self._held + data, b""
-            waiting = data.count(b"\n", 0, CHUNK) < HOLD and arrival < self._held_since + PATIENCE
-            if waiting and not self._stamps.sees_any(data, HOLD, arrival):
-                self._held = data
-                return []
-        return [part for piece in _pieces(data) for part in self._parse(piece, arrival)]
-
-    def flush(self) -> list[TickPart]:
-        """Return what was held back: the log has ended."""
-        data, self._held = self._held, b""
-        return self._parse(data, self._held_since) if data else []
-
-    def _parse(self, data: bytes, arrival: float) -> list[TickPart]:
-        """Return the parts of ticks that the lines *data* make."""
-        starts, ends = _lines(data)
-        dropped = 0
-        if (ends - starts).max() > self._codec.settings.max_line:
-            data, dropped = _cut_long_lines(data, self._codec.settings.max_line)
-            starts, ends = _lines(data)
-        came = ends + 1
-        if b"\x1b" in data:
-            data = _ANSI.sub(b"", data)
-            starts, ends = _lines(data)
-        known = bool(self._stamps.stamps)
-        read = self._stamps.read(data, starts, ends, arrival)
-        if not self._stamps.stamps or (self._clock.now is None and not read.kinds.any()):
-            self._clock.start(arrival)
-        ticks, late = self._clock.advance(read.seconds, read.kinds, arrival)
-        kinds = self._codec.kinds.look_up(
-            self._codec.signatures(data, read.begins, read.ends), data, starts, ends
-        )
-        unparsed = (read.kinds == 0) & (kinds != CONTINUATION)
-        if not known:
-            stamped = np.flatnonzero(read.kinds)
-            unparsed[: stamped[0] if len(stamped) else None] = False
-        piece = _Piece(data, starts, ends, came, read, ticks, late, kinds, unparsed)
-        parts = self._codec.count(piece)
-        parts[0].dropped = dropped
-        return parts
-
-    def state(self) -> dict[str, Any]:
-        """Return what must be saved for the log to be read on identically."""
-        return {
-            "clock": self._clock.state(),
-            "stamps": self._stamps.state(),
-            "held": self._held.decode("latin-1"),
-            "held since": self._held_since,
-        }
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what another reader's `state` gave."""
-        self._clock.restore(state["clock"])
-        self._stamps.restore(state["stamps"])
-        self._held = state["held"].encode("latin-1")
-        self._held_since = state["held since"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Some lines, with what is known of each."""
-
-    data: bytes
-    starts: NDArray[np.intp]
-    ends: NDArray[np.intp]
-    came: NDArray[np.intp]  # bytes that had come at the end of each line, colours included
-    read: Read
-    ticks: NDArray[np.int64]  # ascending
-    late: NDArray[np.bool_]
-    kinds: NDArray[np.int64]
-    unparsed: NDArray[np.bool_]
-
-    def line(self, row: int) -> bytes:
-        return self.data[self.starts[row] : self.ends[row]]
-
-
-def _lines(data: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return where the lines of *data* begin, and where their newlines are."""
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 10)
-    starts = np.empty_like(ends)
-    starts[0], starts[1:] = 0, ends[:-1] + 1
-    return starts, ends
-
-
-def _pieces(data: bytes) -> Iterator[bytes]:
-    """Cut *data* into pieces of whole lines, of about `CHUNK` bytes."""
-    if len(data) <= CHUNK:
-        yield data
-        return
-    begin = 0
-    while begin < len(data):
-        end = data.find(b"\n", min(begin + CHUNK, len(data) - 1)) + 1
-        yield data[begin:end]
-        begin = end
-
-
-def _cut_long_lines(data: bytes, limit: int) -> tuple[bytes, int]:
-    """Return *data*, its lines cut to *limit* bytes, and how many bytes were cut off."""
-    cut = b"\n".join([line[:limit] for line in data.split(b"\n")])
-    return cut, len(data) - len(cut)
 
 
 class LogCodec:
@@ -237,10 +96,14 @@ class LogCodec:
     def reader(self, source: str) -> LogReader:
         """Return the reader of the log *source*, always the same one."""
         if source not in self._readers:
-            self._readers[source] = LogReader(self, self._stamp)
+            settings = self.settings
+            clock = Clock(settings.tick, parse_zone(settings.timezone))
+            self._readers[source] = LogReader(
+                self, clock, StampReader(self._stamp), settings.max_line
+            )
         return self._readers[source]
 
-    def count(self, piece: _Piece) -> list[TickPart]:
+    def count(self, piece: Piece) -> list[TickPart]:
         """Return the parts of ticks that a reader's lines make, in ascending order."""
         edges = [0, *(np.flatnonzero(np.diff(piece.ticks)) + 1).tolist(), len(piece.ticks)]
         run = np.repeat(np.arange(len(edges) - 1), np.diff(edges))
@@ -273,7 +136,7 @@ class LogCodec:
             self.kinds = Kinds()
         return parts
 
-    def _judge(self, part: TickPart, piece: _Piece, newest: NDArray[np.intp]) -> None:
+    def _judge(self, part: TickPart, piece: Piece, newest: NDArray[np.intp]) -> None:
         """Read the health and the numbers of a *part* from the *newest* line of each kind."""
         health = self._health_of[self.kinds.severities[part.kinds]]
         worst = int(health.max())
@@ -287,7 +150,7 @@ class LogCodec:
                 begin, stop = piece.read.begins[row], piece.read.ends[row]
                 part.newest[kind] = piece.data[start:begin] + b" " + piece.data[stop:end]
 
-    def _match_patterns(self, piece: _Piece, parts: list[TickPart], edges: list[int]) -> None:
+    def _match_patterns(self, piece: Piece, parts: list[TickPart], edges: list[int]) -> None:
         for health, _, patterns in self._rules:
             for row in patterns.rows(piece.data, piece.starts):
                 part = parts[int(np.searchsorted(edges, row, "right")) - 1]
