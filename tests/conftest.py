@@ -4,6 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No test judges by the wall clock. In CI the same examples are tried every time, so that a change
+# is judged by what it changes; elsewhere hypothesis looks for new ones.
+settings.register_profile("rnnd", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("rnnd")
 
 
 def data_dir() -> Path | None:
