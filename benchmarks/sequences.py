@@ -3,8 +3,8 @@
 The blocks of a Hadoop file system (HDFS): a session is the events of one block. Everything is
 learnt from the 4,855 normal sessions of DeepLog's training set, and so are all thresholds: a fifth
 of them at a time is held out, and what surprised there more than all but one in 2,000 is the
-threshold. The test sessions are looked at once, at the end; false positives are scaled from the
-sample to all 553,366 normal sessions.
+threshold. False positives are scaled from the sample to all 553,366 normal sessions. The test
+sessions are not unseen: see docs/surprise.md.
 
     python benchmarks/sequences.py [--epochs 40] [--no-torch]
 """
