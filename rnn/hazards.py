@@ -58,8 +58,8 @@ def hazard_loss(logits: Floats, until: Steps, immune: Steps, edges: Steps) -> ND
     that is partly immune counts as possible: its hazard is what remains of it.
     """
     possible, came = _bins(until, immune, edges)
-    losses: NDArray[np.float64] = np.logaddexp(0, logits) * possible - logits * came
-    return losses
+    losses = np.logaddexp(0, logits) * possible - logits * came
+    return losses.astype(np.float64, copy=False)
 
 
 def hazard_error(logits: Floats, until: Steps, immune: Steps, edges: Steps) -> Floats:

@@ -31,7 +31,8 @@ class Standardiser:
         """Return *x* standardised by what came before it, then learn from it."""
         z = x - self.mean
         scale = self.changes / ((self.changes + self.doubt) * np.sqrt(self.variance + 1e-6))
-        out: Vector = np.clip(z * scale, -self.limit, self.limit)
+        z_clipped = np.clip(z * scale, -self.limit, self.limit)
+        out: Vector = z_clipped.astype(np.float32, copy=False)
         self.count += 1
         rate = np.float32(max(1 / self.count, 1 / self.memory))
         self.mean += rate * z
