@@ -8,7 +8,7 @@ import sys
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -80,17 +80,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _signals(service: Service, reload: Callable[[], None]) -> Iterator[None]:
-    """Stop on SIGTERM and SIGINT, reload on SIGHUP."""
+    """Stop on SIGTERM and SIGINT, reload on SIGHUP.
+
+    Neither in the handler itself: the signal may have interrupted this thread while it held the
+    lock of an event that is to be set.
+    """
 
     def stop(_: int, __: FrameType | None) -> None:
-        # Not here: the signal may have interrupted this thread while it holds an event's lock.
         threading.Thread(target=service.stop, name="stop").start()
 
     def again(_: int, __: FrameType | None) -> None:
-        try:
+        threading.Thread(target=reload_quietly, name="reload").start()
+
+    def reload_quietly() -> None:
+        with suppress(RnndError):  # said already, and counted
             reload()
-        except RnndError:
-            return  # said already, and counted
 
     handlers = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: again}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
