@@ -19,6 +19,7 @@ SHOWN = 5  # templates
 USUAL = 50  # horizons that "usual" looks back over
 ENOUGH = 5.0  # lines a horizon of a template whose absence is worth a word
 STANDS_OUT = 3.0  # standard deviations
+TRAFFIC = (0.5, 3.0)  # how far the number of lines may explain that of a template
 LONGEST = 200  # characters of a template's text
 
 
@@ -30,6 +31,11 @@ class Evidence:
     text: str
     recent: float  # lines in about the last horizon
     usual: float  # lines in a usual horizon
+
+
+def _deviations(recent: Floats, usual: Floats) -> Floats:
+    """Return Poisson's deviations; one line more in the denominator tames what is rare."""
+    return (recent - usual) / np.sqrt(usual + 1)
 
 
 class Evidences:
@@ -62,8 +68,11 @@ class Evidences:
         ages = 1 - self._keep_usual ** max(self._age, 1)
         recent = self._recent
         usual = self._usual / ages / USUAL  # lines a horizon, what is recent included
-        # Poisson's deviations; one line more in the denominator tames what is rare.
-        score = (recent - usual) / np.sqrt(usual + 1)
+        # What only follows the day's traffic must not stand out: it is to do so beside what is
+        # usual, and beside what is usual with as many lines as there are now.
+        traffic = np.clip(recent.sum() / max(usual.sum(), 1e-9), *TRAFFIC)
+        alone, beside = _deviations(recent, usual), _deviations(recent, usual * traffic)
+        score = np.where(np.abs(alone) < np.abs(beside), alone, beside) * (alone * beside > 0)
         score[(recent < usual) & (usual < ENOUGH)] = 0
         order = np.argsort(-np.abs(score))[:SHOWN]
         return tuple(

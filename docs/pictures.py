@@ -18,8 +18,10 @@ from rnnd.daemon.simulator.simulator import Simulator
 from rnnd.daemon.tally import AppStatus, ServiceStatus, Tally
 
 PICTURES = Path(__file__).parent / "pictures"
-DAYS = 5
-APP = AppSettings(name="checkout", logs=("/var/log/app/checkout.log",), alarm_budget=2 / 86400)
+DAYS = 3
+APP = AppSettings(
+    name="checkout", logs=("/var/log/app/checkout.log",), tick=30.0, alarm_budget=2 / 86400
+)
 SHAPES = {
     "page-light": ("light", 1000, 900),
     "page-dark": ("dark", 1000, 900),

@@ -142,3 +142,12 @@ def test_what_changes_stands_out(counts: dict[int, int], kind: str, text: str) -
 
     first = found.standing_out(TEXTS.__getitem__)[0]
     assert (first.kind, first.text) == (kind, text)
+
+
+def test_what_only_follows_the_traffic_of_the_day_does_not_stand_out() -> None:
+    found = evidences(5000, {1: 5, 2: 20, 3: 7})
+
+    for _ in range(120):
+        found.note({1: 10, 2: 40, 3: 14})
+
+    assert found.standing_out(TEXTS.__getitem__) == ()
