@@ -1,10 +1,11 @@
 """Which lines of a log come as a surprise? Prints the twenty most surprising, with the reasons.
 
-    python benchmarks/surprising_lines.py LOG [--lines 20] [--tick 60] [--skip 5000]
+    python benchmarks/surprising_lines.py [LOG] [--lines 20] [--tick 60] [--skip 5000]
 
-Everything is learnt online, from the log itself: a line's surprise is told before it is learnt.
-The first lines, when everything is new, are left out. Lines of one template are told once, at their
-most surprising. Beside the surprise stand the template's times before, and what was expected.
+Everything is learnt online, from the log itself: a line's surprise is told before it is learnt. The
+log is by default a real sshd's (see benchmarks/README.md). The first lines, when everything is new,
+are left out. Lines of one template are told once, at their most surprising. Beside the surprise
+stand the template's times before, and what was expected.
 """
 
 import argparse
@@ -22,6 +23,8 @@ from rnnd.codecs.log import LogCodec, LogSettings
 from rnnd.codecs.sessions import Streams
 from rnnd.daemon.files import open_log
 from rnnd.rnn.events import EventModel, EventSettings
+
+DATA = Path(os.environ.get("RNND_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,14 @@ def read(path: Path, tick: float) -> list[Finding]:
 def main() -> int:
     """Print the findings."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("log", type=Path)
+    parser.add_argument("log", type=Path, nargs="?", default=DATA / "openssh" / "openssh.log.gz")
     parser.add_argument("--lines", type=int, default=20)
     parser.add_argument("--tick", type=float, default=60.0, help="seconds")
     parser.add_argument("--skip", type=int, default=5000, help="lines at the beginning")
     arguments = parser.parse_args()
+    if not arguments.log.exists():
+        print(f"{arguments.log}: no data, skipped (see benchmarks/README.md)")
+        return 0
     begin = perf_counter()
     findings = read(arguments.log, arguments.tick)
     seconds = perf_counter() - begin
