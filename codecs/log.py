@@ -300,15 +300,22 @@ class LogCodec:
             self.reader(source).restore(saved)
 
     def save_part(self, part: TickPart) -> State:
-        """Return a *part* of a tick not yet encoded, as a state."""
-        kinds = part.kinds.tolist()
+        """Return a *part* of a tick not yet encoded, as a state.
+
+        Its kinds are put in the order of their texts: their numbers depend on what was read before.
+        """
+        texts = [part.table.texts[kind].decode("latin-1") for kind in part.kinds.tolist()]
+        severities = part.table.severities[part.kinds].tolist()
+        order = sorted(range(len(texts)), key=lambda index: (texts[index], severities[index]))
+        kinds = part.kinds[order].tolist()
+        place = np.argsort(order)
         return {
             **{name: getattr(part, name) for name in _PLAIN},
             "health": int(part.health),
-            "texts": [part.table.texts[kind].decode("latin-1") for kind in kinds],
-            "severities": part.table.severities[part.kinds].tolist(),
-            "counts": part.counts,
-            "sequence": np.searchsorted(part.kinds, part.sequence),
+            "texts": [texts[index] for index in order],
+            "severities": [severities[index] for index in order],
+            "counts": part.counts[order],
+            "sequence": place[np.searchsorted(part.kinds, part.sequence)],
             "sessions": [session.decode("latin-1") for session in part.sessions],
             "newest": [[kinds.index(k), line.decode("latin-1")] for k, line in part.newest.items()],
             "examples": [[int(example.health), example.line] for example in part.examples],
@@ -321,11 +328,12 @@ class LogCodec:
             self.kinds.kind_of(text, Severity(severity))
             for text, severity in zip(texts, state["severities"], strict=True)
         ]
+        ascending = np.argsort(kinds)
         return TickPart(
             **{name: state[name] for name in _PLAIN},
             table=self.kinds,
-            kinds=np.array(kinds, np.int64),
-            counts=np.asarray(state["counts"], np.int64),
+            kinds=np.array(kinds, np.int64)[ascending],
+            counts=np.asarray(state["counts"], np.int64)[ascending],
             sequence=np.array(kinds, np.int64)[state["sequence"]],
             sessions=[session.encode("latin-1") for session in state["sessions"]],
             health=Health(state["health"]),

@@ -50,6 +50,24 @@ class TickPart:
     sessions: list[Line] = field(default_factory=list)  # of each line, if they are looked for
     source: str = ""  # the log that the lines are from
 
+    def add(self, later: "TickPart") -> bool:
+        """Take in a *later* part of the same tick and source; False where their tables differ."""
+        if later.table is not self.table or later.source != self.source:
+            return False
+        kinds, place = np.unique(np.concatenate([self.kinds, later.kinds]), return_inverse=True)
+        counts = np.zeros(len(kinds), np.int64)
+        np.add.at(counts, place, np.concatenate([self.counts, later.counts]))
+        self.kinds, self.counts = kinds, counts
+        for name in ("lines", "bytes", "unparsed", "late", "dropped"):
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        self.health = max(self.health, later.health)
+        kept = {kind: line for kind, line in self.newest.items() if kind not in later.newest}
+        self.newest = kept | later.newest  # in the order of the lines
+        self.examples = list(merge_examples([self, later]))
+        self.sequence = np.concatenate([self.sequence, later.sequence])
+        self.sessions += later.sessions
+        return True
+
     def summary(self) -> dict[str, Any]:
         """Return everything but the numbers of kinds, for comparison across tables."""
         kinds = zip(self.kinds.tolist(), self.counts.tolist(), strict=True)

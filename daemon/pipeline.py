@@ -132,8 +132,11 @@ class AppPipeline:
     def _collect(self, source: str, parts: Iterable[TickPart]) -> None:
         for part in parts:
             part.source = source
-            tick = part.tick if self._next is None else max(part.tick, self._next)
-            self._parts.setdefault(tick, []).append(part)
+            if self._next is not None:
+                part.tick = max(part.tick, self._next)
+            known = self._parts.setdefault(part.tick, [])
+            if not any(earlier.add(part) for earlier in known):
+                known.append(part)
 
     def _close_tick(self, number: int, parts: list[TickPart]) -> Prediction:
         tick = self.codec.encode_tick(number, parts)
@@ -239,7 +242,6 @@ class AppPipeline:
             "scoreboard": self.scoreboard.state(),
             "onsets": [detector.state() for detector in self._onsets],
             "sources": sorted(self._sources),
-            "ticks": [tick for tick in sorted(self._parts) for _ in self._parts[tick]],
             "parts": [self.codec.save_part(part) for part in parts],
             "next": self._next,
             "silent": self._silent,
@@ -258,8 +260,9 @@ class AppPipeline:
             detector.restore(saved)
         self._sources = set(state["sources"])
         self._parts = {}
-        for tick, part in zip(state["ticks"], state["parts"], strict=True):
-            self._parts.setdefault(int(tick), []).append(self.codec.load_part(part))
+        for saved in state["parts"]:
+            part = self.codec.load_part(saved)
+            self._parts.setdefault(part.tick, []).append(part)
         self._next = state["next"]
         self._silent = int(state["silent"])
         self._longest_silence = float(state["longest_silence"])

@@ -68,18 +68,20 @@ class AdditiveHazards:
         self._seen = np.zeros((2, events, len(edges)))  # how often each bin was possible, and hit
         self._seen[0] = 1000.0 / np.diff(edges, prepend=0)
         self._seen[1] = 1.0
-
-    @property
-    def usual(self) -> Floats:
+        self.usual = self._usual()
         """The log-odds of each bin's hazard with nothing known: the base rate, (E, K)."""
-        possible, came = self._seen
-        return np.log(came / possible).astype(np.float32)
 
     def count(self, until: Steps, immune: Steps) -> None:
-        """Take one more step into the base rates; *until*, *immune*: (E,)."""
-        possible = (until[:, None] > self._begun) & (self.edges > immune[:, None])
-        self._seen[0] += possible
-        self._seen[1] += possible & (until[:, None] <= self.edges)
+        """Take N more steps into the base rates; *until*, *immune*: (N, E)."""
+        until, immune = until[..., None], immune[..., None]
+        possible = (until > self._begun) & (self.edges > immune)  # (N, E, K)
+        self._seen[0] += possible.sum(axis=0)
+        self._seen[1] += (possible & (until <= self.edges)).sum(axis=0)
+        self.usual = self._usual()
+
+    def _usual(self) -> Floats:
+        possible, came = self._seen
+        return np.log(came / possible).astype(np.float32)
 
     def claim(self, x: Floats) -> Floats:
         """Return what the features *x*, (F,), add to the base rate's log-odds: (E, K)."""
@@ -116,3 +118,4 @@ class AdditiveHazards:
         self._adam.restore(state["adam"])
         self._average.restore(state["average"])
         self._seen = np.array(state["seen"], np.float64)
+        self.usual = self._usual()

@@ -27,6 +27,7 @@ Vector = NDArray[np.float32]
 
 RANKS = 200  # places of the histogram that tells how unusual an error is
 RANK_MEMORY = 100_000  # steps
+LOT = 16  # steps after which the usual errors are brought up to date
 ERROR_MEMORY = 5_000  # steps over which a feature's usual error reaches
 
 
@@ -51,6 +52,8 @@ class Foresight:
         self._h = np.zeros(hidden, np.float32)
         self._forecast = np.zeros(size, np.float32)
         self._usual = np.ones(size, np.float32)  # mean square of each feature's error
+        self._squares = np.zeros(size, np.float32)  # of the errors of this lot
+        self._weigh()
         self._ranks = np.zeros(RANKS)
         self._rows = np.zeros((recent, size), np.int8)  # rings
         self._states = np.zeros((recent, hidden), np.float32)  # before each row
@@ -71,8 +74,12 @@ class Foresight:
     def _rank(self, error: Vector) -> float:
         """Return the share of past steps that erred less, each feature by its own measure."""
         squares = error * error
-        unusual = float(np.add.reduce(squares / (self._usual + 1e-3)) / len(squares))
-        self._usual += np.float32(1 / ERROR_MEMORY) * (squares - self._usual)
+        unusual = float(squares @ self._doubt)
+        self._squares += squares
+        if (self._count + 1) % LOT == 0:
+            self._usual += np.float32(1 / ERROR_MEMORY) * (self._squares - LOT * self._usual)
+            self._squares[:] = 0
+            self._weigh()
         place = int((math.log(unusual + 1e-9) + 6) * (RANKS / 14))
         place = min(max(place, 0), RANKS - 1)
         if self._count % 64 == 0:
@@ -81,6 +88,9 @@ class Foresight:
         total = below + np.add.reduce(self._ranks[place:])
         self._ranks[place] += 1
         return float(below / total) if total >= 100 else 0.0
+
+    def _weigh(self) -> None:
+        self._doubt = 1 / ((self._usual + np.float32(1e-3)) * np.float32(len(self._usual)))
 
     def learn(self, times: int, batch: int, rate: float, rng: np.random.Generator) -> None:
         """Learn *batch* windows of *times* steps from the recent past, if there are so many."""
@@ -109,6 +119,7 @@ class Foresight:
             "h": self._h.copy(),
             "forecast": self._forecast.copy(),
             "usual": self._usual.copy(),
+            "squares": self._squares.copy(),
             "ranks": self._ranks.copy(),
             "rows": self._rows[:kept].copy(),
             "states": self._states[:kept].copy(),
@@ -123,6 +134,8 @@ class Foresight:
         self._h = np.array(state["h"], np.float32)
         self._forecast = np.array(state["forecast"], np.float32)
         self._usual = np.array(state["usual"], np.float32)
+        self._squares = np.array(state["squares"], np.float32)
+        self._weigh()
         self._ranks = np.array(state["ranks"], np.float64)
         self._count = int(state["count"])
         self._rows[: len(state["rows"])] = state["rows"]

@@ -32,6 +32,7 @@ Vector = NDArray[np.float32]
 BYTE = 127  # the largest value of a byte that stands for a standardised feature
 ECHOES = (1, 4, 16, 64)  # largest horizons over which past onsets are remembered
 ENOUGH = 64  # rows in the memory before anything is learnt from it
+LOT = 16  # steps that are settled at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +93,12 @@ class Forecaster:
         self._echoes = np.zeros((events, len(ECHOES)))  # of past onsets
         self._trust = Trust(events, self.edges, max(s.trust, 20.0 * self._delay))
         self._replay = Replay(size, 2 * events, s.room)
-        # Rings of the steps whose outcome is not known yet:
-        self._waiting = np.zeros((self._delay, size), np.int8)
-        self._claims = np.zeros((self._delay, events, len(self.edges)), np.float32)
-        self._immune = np.zeros((self._delay, events), np.int64)
-        self._until = np.full((self._delay, events), self._delay + 1, np.int64)
+        # Rings of the steps that are not settled yet:
+        self._ring = self._delay + LOT
+        self._waiting = np.zeros((self._ring, size), np.int8)
+        self._claims = np.zeros((self._ring, events, len(self.edges)), np.float32)
+        self._immune = np.zeros((self._ring, events), np.int64)
+        self._until = np.full((self._ring, events), self._delay + 1, np.int64)
         self._now = 0
 
     @property
@@ -114,13 +116,16 @@ class Forecaster:
 
         *onset*, (E,): which kinds began. *immune*, (E,): the steps to come that can hold no onset.
         """
-        self._settle(onset)
+        if onset.any():
+            self._note(onset)
         row, surprise = self._read(x, onset)
-        slot = self._now % self._delay
+        slot = self._now % self._ring
         self._waiting[slot] = row
         self._immune[slot] = immune
         self._until[slot] = self._delay + 1
         self._now += 1
+        if self._now % LOT == 0:
+            self._settle()
         self._learn()
         claim = self._hazards.claim(row.astype(np.float32) / self._scale)
         self._claims[slot] = claim
@@ -138,22 +143,26 @@ class Forecaster:
         rest = np.concatenate([hidden, np.minimum(self._echoes, limit).ravel()], dtype=np.float32)
         return np.concatenate([z, np.rint(rest * self._scale).astype(np.int8)]), surprise
 
-    def _settle(self, onset: NDArray[np.bool_]) -> None:
-        """Tell the steps that wait of an *onset*; the oldest of them goes into the memory."""
+    def _note(self, onset: NDArray[np.bool_]) -> None:
+        """Tell the steps that wait of an *onset*."""
         waiting = min(self._now, self._delay)
-        if onset.any() and waiting:
-            slots = (self._now - 1 - np.arange(waiting)) % self._delay
-            ahead = np.arange(1, waiting + 1)[:, None]  # (waiting, 1)
-            until = self._until[slots]
-            self._until[slots] = np.where(onset, np.minimum(until, ahead), until)
-        if waiting == self._delay:
-            slot = self._now % self._delay
-            until, immune = self._until[slot], self._immune[slot]
-            self._hazards.count(until, immune)
-            self._trust.note(self._claims[slot], until, immune, self._hazards.usual)
-            labels = np.concatenate([until, immune])
-            stratum = 0 if until[0] <= self._delay else 1
-            self._replay.add(stratum, self._waiting[slot], labels, self._rng)
+        slots = (self._now - 1 - np.arange(waiting)) % self._ring
+        ahead = np.arange(1, waiting + 1)[:, None]  # (waiting, 1)
+        until = self._until[slots]
+        self._until[slots] = np.where(onset, np.minimum(until, ahead), until)
+
+    def _settle(self) -> None:
+        """Learn from the steps whose largest horizon has passed, a lot at once."""
+        end = self._now - self._delay
+        slots = np.arange(max(0, end - LOT), end) % self._ring
+        if not len(slots):
+            return
+        until, immune = self._until[slots], self._immune[slots]
+        self._hazards.count(until, immune)
+        self._trust.note(self._claims[slots], until, immune, self._hazards.usual)
+        strata = np.where(until[:, 0] <= self._delay, 0, 1)
+        labels = np.concatenate([until, immune], axis=1)
+        self._replay.add(strata, self._waiting[slots], labels, self._rng)
 
     def _learn(self) -> None:
         """Change the weights, if it is time to."""

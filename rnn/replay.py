@@ -46,14 +46,25 @@ class Replay:
 
     def add(
         self,
+        strata: NDArray[np.int64],
+        rows: NDArray[np.int8],
+        labels: NDArray[np.int64],
+        rng: np.random.Generator,
+    ) -> None:
+        """Offer N rows; each enters with the chance that its stratum, of *strata*, has come to."""
+        for row, (stratum, chance) in enumerate(
+            zip(strata.tolist(), rng.random(len(rows)).tolist(), strict=True)
+        ):
+            if chance * self._thinned[stratum] < 1:
+                self._enter(stratum, rows[row], labels[row], rng)
+
+    def _enter(
+        self,
         stratum: int,
         row: NDArray[np.int8],
         labels: NDArray[np.int64],
         rng: np.random.Generator,
     ) -> None:
-        """Offer a row, which enters with the chance that its stratum has come to."""
-        if rng.random() * self._thinned[stratum] >= 1:
-            return
         room = self._start[stratum + 1] - self._start[stratum]
         while self._used[stratum] == room:
             self._thin(stratum, rng)

@@ -8,13 +8,18 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float32]
 
+LOT = 16  # vectors that are learnt from at once: most of the cost is in the number of operations
+
 
 class Standardiser:
-    """Standardises a stream of vectors by the mean and variance seen so far (Welford, 1962).
+    """Standardises a stream of vectors by the mean and variance seen so far.
 
     What rests on few observations is shrunk: a feature that has changed *n* times is scaled by
     n / (n + *doubt*), so that a new one begins without influence. Values are clipped at *limit*
     deviations. Older observations are forgotten over *memory* steps.
+
+    What is learnt of `LOT` vectors is added at once (Chan, Golub & LeVeque, "Algorithms for
+    computing the sample variance", 1983).
     """
 
     def __init__(
@@ -24,22 +29,39 @@ class Standardiser:
         self.mean = np.zeros(size, np.float32)
         self.variance = np.zeros(size, np.float32)
         self.changes = np.zeros(size, np.float32)
-        self._last = np.zeros(size, np.float32)
+        self._factor = np.zeros(size, np.float32)  # what a deviation from the mean is worth
+        self._lot = np.zeros((LOT + 1, size), np.float32)  # the last of the lot before, and this
         self.count = 0
 
     def step(self, x: Vector) -> Vector:
-        """Return *x* standardised by what came before it, then learn from it."""
-        z = x - self.mean
-        scale = self.changes / ((self.changes + self.doubt) * np.sqrt(self.variance + 1e-6))
-        z_clipped = np.clip(z * scale, -self.limit, self.limit)
-        out: Vector = z_clipped.astype(np.float32, copy=False)
+        """Return *x* standardised by the lots before it, then learn from it."""
+        out: Vector = np.subtract(x, self.mean)
+        out *= self._factor
+        np.minimum(out, self.limit, out=out)
+        np.maximum(out, -self.limit, out=out)
         self.count += 1
-        rate = np.float32(max(1 / self.count, 1 / self.memory))
-        self.mean += rate * z
-        self.variance += rate * (z * (x - self.mean) - self.variance)
-        self.changes += x != self._last
-        self._last = x.copy()
+        place = self.count % LOT or LOT
+        self._lot[place] = x
+        if place == LOT:
+            self._learn()
         return out
+
+    def _learn(self) -> None:
+        """Add the lot to what is known."""
+        lot = self._lot[1:]
+        share = np.float32(LOT / min(self.count, self.memory))
+        mean = lot.mean(axis=0)
+        off = mean - self.mean
+        self.mean += share * off
+        self.variance *= 1 - share
+        self.variance += share * (lot.var(axis=0) + (1 - share) * off * off)
+        self.changes += (lot != self._lot[:-1]).sum(axis=0, dtype=np.float32)
+        self._lot[0] = self._lot[-1]
+        self._weigh()
+
+    def _weigh(self) -> None:
+        deviation = np.sqrt(self.variance + np.float32(1e-6))
+        self._factor = self.changes / ((self.changes + np.float32(self.doubt)) * deviation)
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""
@@ -47,7 +69,7 @@ class Standardiser:
             "mean": self.mean.copy(),
             "variance": self.variance.copy(),
             "changes": self.changes.copy(),
-            "last": self._last.copy(),
+            "lot": self._lot.copy(),
             "count": self.count,
         }
 
@@ -56,5 +78,6 @@ class Standardiser:
         self.mean = np.array(state["mean"], np.float32)
         self.variance = np.array(state["variance"], np.float32)
         self.changes = np.array(state["changes"], np.float32)
-        self._last = np.array(state["last"], np.float32)
+        self._lot = np.array(state["lot"], np.float32)
         self.count = int(state["count"])
+        self._weigh()

@@ -18,7 +18,6 @@ from rnnd.rnn.hazards import Steps, hazard_loss
 Floats = NDArray[np.float32]
 
 SHARES = np.linspace(0.0, 1.2, 13)
-LOT = 16  # steps that are learnt at once
 PRIOR = 100.0  # nats by which a share of 0 has to win against 1
 
 
@@ -27,46 +26,28 @@ class Trust:
 
     def __init__(self, events: int, edges: Steps, memory: float) -> None:
         self._edges = edges
-        self._keep = np.exp(-LOT / memory)
+        self._memory = memory
         self._prior = PRIOR * (SHARES - 1.0) ** 2
         self._losses = np.zeros((len(SHARES), events, len(edges)))
-        self._claims = np.zeros((LOT, events, len(edges)), np.float32)
-        self._until = np.zeros((LOT, events), np.int64)
-        self._immune = np.zeros((LOT, events), np.int64)
-        self._count = 0
         self.share: Floats = np.ones((events, len(edges)), np.float32)  # (E, K)
 
-    def note(self, claim: Floats, until: Steps, immune: Steps, usual: Floats) -> None:
-        """Learn what a step's *claim*, (E, K), came to; *usual*, (E, K): the base rate's log-odds.
+    def note(self, claims: Floats, until: Steps, immune: Steps, usual: Floats) -> None:
+        """Learn what the *claims* of N steps, (N, E, K), came to.
 
-        The claim is what the forecast added to the base rate's log-odds.
+        A claim is what a forecast added to the base rate's log-odds, *usual*, (E, K). *until* and
+        *immune*: (N, E).
         """
-        place = self._count % LOT
-        self._claims[place], self._until[place], self._immune[place] = claim, until, immune
-        self._count += 1
-        if place == LOT - 1:
-            logits = usual + SHARES[:, None, None, None] * self._claims  # (S, LOT, E, K)
-            losses = hazard_loss(logits, self._until, self._immune, self._edges)  # (S, LOT, E, K)
-            self._losses = self._losses * self._keep + losses.sum(axis=1)
-            best = (self._losses + self._prior[:, None, None]).argmin(axis=0)
-            self.share = SHARES[best].astype(np.float32)
+        logits = usual + SHARES[:, None, None, None] * claims  # (S, N, E, K)
+        losses = hazard_loss(logits, until, immune, self._edges)  # (S, N, E, K)
+        self._losses = self._losses * np.exp(-len(claims) / self._memory) + losses.sum(axis=1)
+        best = (self._losses + self._prior[:, None, None]).argmin(axis=0)
+        self.share = SHARES[best].astype(np.float32)
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""
-        return {
-            "losses": self._losses.copy(),
-            "claims": self._claims.copy(),
-            "until": self._until.copy(),
-            "immune": self._immune.copy(),
-            "count": self._count,
-            "share": self.share.copy(),
-        }
+        return {"losses": self._losses.copy(), "share": self.share.copy()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what another one's `state` gave."""
         self._losses = np.array(state["losses"], np.float64)
-        self._claims = np.array(state["claims"], np.float32)
-        self._until = np.array(state["until"], np.int64)
-        self._immune = np.array(state["immune"], np.int64)
-        self._count = int(state["count"])
         self.share = np.array(state["share"], np.float32)

@@ -129,8 +129,8 @@ def test_apps_may_be_a_bare_list_of_globs() -> None:
          "whole number) is not a rate such as 1/day"),
         (app("alarm_budget: 0/day"), "4:17: apps[0].alarm_budget: '0/day' is not a positive rate"),
         (app("order: maybe"), "4:10: apps[0].order: 'maybe' is neither true nor false"),
-        (app("session: req=*"), "4:12: apps[0].session: is only of use with order: true"),
-        (app("session: 'a*b'"), "4:12: apps[0].session: 'a*b' is no text that ends in *, "
+        (app("session: req=*"), "4:3: apps[0].session: is only of use with order: true"),
+        (app("session: 'a*b'"), "4:3: apps[0].session: 'a*b' is no text that ends in *, "
          "as request=* is"),
         (app("red: error"), "4:8: apps[0].red: 'error' is not a mapping"),
         (app("red: {severity: criticl}"), "4:19: apps[0].red.severity: 'criticl' is unknown, "

@@ -6,10 +6,10 @@ from rnnd.rnn.replay import Replay
 
 
 def fill(replay: Replay, steps: int, rng: np.random.Generator, every: int = 10) -> None:
-    for step in range(steps):
-        rare = step % every == 0
-        row = np.array([1 if rare else 0], np.int8)
-        replay.add(0 if rare else 1, row, np.array([step]), rng)
+    for lot in np.array_split(np.arange(steps), steps // 16 + 1):
+        rare = lot % every == 0
+        rows = rare.astype(np.int8)[:, None]
+        replay.add(np.where(rare, 0, 1), rows, lot[:, None], rng)
 
 
 def test_rows_of_a_stratum_with_room_are_all_kept_with_weight_1() -> None:

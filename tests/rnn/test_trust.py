@@ -4,19 +4,20 @@ import pytest
 from rnnd.rnn.trust import Trust
 
 EDGES = np.array([1])
+LOT = 16
 USUAL = np.array([[-3.0]], np.float32)
-NONE = np.zeros(1, np.int64)
+NONE = np.zeros((LOT, 1), np.int64)
 
 
 def share_after(exaggeration: float, steps: int = 6000) -> float:
     """Return the share that claims *exaggeration* times as large as the truth come to."""
     rng = np.random.default_rng(0)
     trust = Trust(1, EDGES, memory=100_000.0)
-    for _ in range(steps):
-        truth = rng.normal()
-        came = rng.random() < 1 / (1 + np.exp(3 - truth))
-        claim = np.array([[exaggeration * truth]], np.float32)
-        trust.note(claim, np.array([1 if came else 2]), NONE, USUAL)
+    for _ in range(steps // LOT):
+        truth = rng.normal(size=(LOT, 1))
+        came = rng.random((LOT, 1)) < 1 / (1 + np.exp(3 - truth))
+        claims = (exaggeration * truth)[..., None].astype(np.float32)  # (LOT, E, K)
+        trust.note(claims, np.where(came, 1, 2), NONE, USUAL)
     return float(trust.share[0, 0])
 
 
@@ -32,9 +33,9 @@ def test_claims_that_mean_nothing_are_not_believed() -> None:
     rng = np.random.default_rng(1)
     trust = Trust(1, EDGES, memory=100_000.0)
 
-    for _ in range(6000):
-        claim = rng.normal(0, 2, (1, 1)).astype(np.float32)
-        trust.note(claim, np.array([1 if rng.random() < 0.05 else 2]), NONE, USUAL)
+    for _ in range(6000 // LOT):
+        claims = rng.normal(0, 2, (LOT, 1, 1)).astype(np.float32)
+        trust.note(claims, np.where(rng.random((LOT, 1)) < 0.05, 1, 2), NONE, USUAL)
 
     assert trust.share[0, 0] < 0.15
 
@@ -46,15 +47,16 @@ def test_a_forecaster_is_believed_until_it_is_found_wrong() -> None:
 def test_a_restored_trust_goes_on_identically() -> None:
     rng = np.random.default_rng(2)
     steps = [
-        (rng.normal(0, 3, (1, 1)).astype(np.float32), rng.integers(1, 3, 1)) for _ in range(900)
+        (rng.normal(0, 3, (LOT, 1, 1)).astype(np.float32), rng.integers(1, 3, (LOT, 1)))
+        for _ in range(60)
     ]
     one, other = (Trust(1, EDGES, memory=1000.0) for _ in range(2))
-    for claim, until in steps[:450]:
+    for claim, until in steps[:30]:
         one.note(claim, until, NONE, USUAL)
 
     other.restore(one.state())
 
-    for claim, until in steps[450:]:
+    for claim, until in steps[30:]:
         one.note(claim, until, NONE, USUAL)
         other.note(claim, until, NONE, USUAL)
         assert one.share == other.share
