@@ -33,7 +33,7 @@ from rnnd.errors import RnndError
 
 APP = "shop"
 FREQUENCY = 4.0  # of episodes, beside the usual: who looks on does not have a day
-BUDGET = 4 / 86400  # false alarms a second, as many more
+BUDGET = 8 / 86400  # false alarms a second: half as many as there are failures then
 STEP = 0.1  # s of real time between two looks at the clock
 LEAD_IN = 1500.0  # s of log before the first announced failure, where the live part begins
 BEHIND = 1200.0  # s of log that the daemon may be behind before the application waits for it

@@ -22,7 +22,7 @@ from rnnd.daemon.simulator.files import write_failures, write_log
 from rnnd.daemon.simulator.simulator import Simulator
 from rnnd.errors import RnndError, UsageError
 
-HISTORY_DAYS = 3
+HISTORY_DAYS = 5
 WRITTEN_DAYS = 20
 MOST_DAYS = 1000
 
