@@ -12,6 +12,7 @@ zero, grow with what is known of them, and are bounded, so that no feature start
 outburst.
 """
 
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -71,8 +72,9 @@ class Buckets:
 
     def count(self, templates: NDArray[np.int64]) -> list[int]:
         """Note that *templates* came in a tick; return the buckets that settled ones moved into."""
-        self.ticks[templates] += 1
-        settled = templates[(self.ticks[templates] >= SETTLED) & (self.of[templates] >= self.owned)]
+        ticks = self.ticks[templates] + 1
+        self.ticks[templates] = ticks
+        settled = templates[(ticks >= SETTLED) & (self.of[templates] >= self.owned)]
         if not len(settled):
             return []
         free = np.flatnonzero(self.owners < 0)[: len(settled)]
@@ -108,6 +110,7 @@ class Overdue:
     def __init__(self, buckets: int) -> None:
         self._last = np.full(buckets, -1, np.int64)  # tick
         self._gaps = np.zeros((3, buckets))  # number, mean and variance of the gaps, in ticks
+        self._judge()
 
     def update(self, number: int, came: NDArray[np.int64]) -> Floats:
         """Return how overdue each bucket is in the tick *number*, in which the buckets *came*."""
@@ -115,17 +118,28 @@ class Overdue:
         known = came[last >= 0]
         if len(known):
             self._learn(known, (number - last[last >= 0]).astype(np.float64))
+            self._judge()
         self._last[came] = number
+        late: Floats = (number - self._last) - self._gaps[1]
+        late /= self._usual
+        np.maximum(late, 0.0, out=late)
+        np.minimum(late, 20.0, out=late)
+        np.log1p(late, out=late)
+        late *= self._regular
+        late *= self._trust
+        return late
+
+    def _judge(self) -> None:
+        """Note what of the gaps matters in every tick; it changes only when they do."""
         count, mean, variance = self._gaps
         deviation = np.sqrt(variance)
-        age = number - self._last
-        late = (age - mean) / np.maximum(deviation, np.maximum(0.5, 0.1 * mean))
-        regular = np.clip(2.0 - 4.0 * deviation / np.maximum(mean, 1.0), 0.0, 1.0)
-        trust = count / (count + GAP_SAMPLES) * (count >= GAP_SAMPLES)
-        return np.log1p(np.clip(late, 0.0, 20.0)) * regular * trust
+        self._usual = np.maximum(deviation, np.maximum(0.5, 0.1 * mean))  # ticks off the mean
+        regular = 2.0 - 4.0 * deviation / np.maximum(mean, 1.0)
+        self._regular = np.minimum(np.maximum(regular, 0.0), 1.0)
+        self._trust = count / (count + GAP_SAMPLES) * (count >= GAP_SAMPLES)
 
     def _learn(self, buckets: NDArray[np.int64], gaps: Floats) -> None:
-        count, mean, variance = self._gaps[:, buckets]
+        count, mean, variance = self._gaps.take(buckets, axis=1)
         count += 1
         # One outage must not make a heartbeat irregular: what is far outside counts as less far.
         bound = mean + 4 * np.sqrt(variance) + 1
@@ -142,6 +156,7 @@ class Overdue:
         """Begin anew for *buckets*, which have a new owner."""
         self._last[list(buckets)] = -1
         self._gaps[:, list(buckets)] = 0
+        self._judge()
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved."""
@@ -150,6 +165,7 @@ class Overdue:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` gave."""
         self._last[:], self._gaps[:] = state["last"], state["gaps"]
+        self._judge()
 
 
 class Slots:
@@ -161,7 +177,7 @@ class Slots:
 
     def __init__(self, slots: int, limit: int) -> None:
         size = limit * PLACES
-        self._watched = np.zeros((5, size))  # number, mean, variance, last value, rises
+        self._watched = np.zeros((size, 5))  # number, mean, variance, last value, rises
         self._slot = np.full(size, -1, np.int64)
         self.owners = np.full(slots, -1, np.int64)  # template * PLACES + place
         self._taken = 0
@@ -170,34 +186,46 @@ class Slots:
 
     def update(self, keys: NDArray[np.int64], values: Floats) -> None:
         """Take the newest *values* of the numbers *keys* (template × PLACES + place)."""
-        count, mean, variance, last, rises = self._watched[:, keys]
+        watched = self._watched.take(keys, axis=0)
+        count, mean, variance, last, rises = watched.T
         count += 1
         rises += values > last
-        off = values - mean
-        bound = np.where(
-            count > SLOT_SAMPLES, 6 * np.sqrt(variance) + 1e-3 * np.abs(mean) + 1e-9, np.inf
-        )
-        near = np.clip(off, -bound, bound)
+        last[:] = values
+        bound = 6 * np.sqrt(variance) + 1e-3 * np.abs(mean) + 1e-9
+        bound[count <= SLOT_SAMPLES] = np.inf
+        near = np.minimum(np.maximum(values - mean, -bound), bound)
         rate = np.maximum(1 / count, 1 / SLOT_MEMORY)
-        mean += rate * near
-        variance = (1 - rate) * (variance + rate * near * near)
-        self._watched[:, keys] = count, mean, variance, values, rises
-        identifier = (rises > 0.95 * count) | (np.abs(mean) > 1e9)
+        step = rate * near
+        mean += step
+        variance += step * near
+        variance *= 1 - rate
+        self._watched[keys] = watched
+        size = np.abs(mean)
+        identifier = (rises > 0.95 * count) | (size > 1e9)
         slots = self._slot[keys]
-        wanted = (slots < 0) & (count >= SLOT_SAMPLES) & ~identifier & (variance > 0)
-        if self._taken < len(self.owners) and wanted.any():
-            for place in np.flatnonzero(wanted)[: len(self.owners) - self._taken]:
-                slots[place] = self._slot[keys[place]] = self._taken
-                self.owners[self._taken] = keys[place]
-                self._taken += 1
+        if self._taken < len(self.owners):
+            fit = (count >= SLOT_SAMPLES) & ~identifier & (variance > 0)
+            self._take(keys, slots, fit & (slots < 0))
         shown = slots >= 0
         if shown.any():
-            deviation = np.maximum(np.sqrt(variance), 0.01 * np.abs(mean) + 1e-9)
-            value = np.clip(np.arcsinh((values - mean) / deviation), -4.0, 4.0)
-            value = np.where(identifier, 0.0, value * count / (count + SLOT_SAMPLES))[shown]
-            at = slots[shown]
+            deviation = np.maximum(np.sqrt(variance), 0.01 * size + 1e-9)
+            value = np.minimum(np.maximum(np.arcsinh((values - mean) / deviation), -4.0), 4.0)
+            value *= count
+            value /= count + SLOT_SAMPLES
+            value[identifier] = 0.0
+            value, at = value[shown], slots[shown]
             self._value[at] = value
-            self._fast[at] += 0.2 * (value - self._fast[at])
+            fast = self._fast[at]
+            self._fast[at] = fast + 0.2 * (value - fast)
+
+    def _take(
+        self, keys: NDArray[np.int64], slots: NDArray[np.int64], wanted: NDArray[np.bool_]
+    ) -> None:
+        """Give free slots to the *keys* that are *wanted*, and note them in their *slots*."""
+        for place in wanted.nonzero()[0][: len(self.owners) - self._taken]:
+            slots[place] = self._slot[keys[place]] = self._taken
+            self.owners[self._taken] = keys[place]
+            self._taken += 1
 
     @property
     def values(self) -> Floats:
@@ -213,7 +241,7 @@ class Slots:
         """Return what must be saved of the first *known* templates."""
         size = known * PLACES
         return {
-            "watched": self._watched[:, :size],
+            "watched": self._watched[:size].T,
             "slot": self._slot[:size],
             "owners": self.owners,
             "value": self._value,
@@ -223,7 +251,8 @@ class Slots:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` gave."""
         size = len(state["slot"])
-        self._watched[:, :size], self._slot[:size] = state["watched"], state["slot"]
+        self._watched[:size] = np.asarray(state["watched"]).T
+        self._slot[:size] = state["slot"]
         self.owners[:], self._value[:] = state["owners"], state["value"]
         self._fast[:] = state["fast"]
         self._taken = int((self.owners >= 0).sum())
@@ -241,8 +270,10 @@ class TickFeatures:
         self.overdue = Overdue(buckets)
         self.slots = Slots(slots, limit)
         self._rates = np.array([[-np.expm1(-tick / mean)] for mean in MEANS.values()])
-        self._means = np.zeros((len(MEANS), self._now))
-        self._since = np.full(2, np.inf)  # s since orange and red
+        self._vector = np.zeros(len(self.names))
+        self._means = self._vector[self._now :][: self._rates.size * self._now]
+        self._means = self._means.reshape(len(MEANS), self._now)  # where they are in the vector
+        self._since = [math.inf, math.inf]  # s since orange and red
 
     def encode(
         self,
@@ -257,35 +288,39 @@ class TickFeatures:
 
         *counts* lines came of each of the distinct *templates*, *severities* of each severity.
         """
-        if moved := self.buckets.count(templates):
-            self.overdue.forget(moved)
-        places = self.buckets.of[templates]
-        now = np.empty(self._now)
-        now[: self._count] = np.bincount(places, counts, self._count)
-        now[self._count : -2] = severities
-        now[-2:] = severities.sum(), new
-        came = np.flatnonzero(now[: self.buckets.owned])
+        vector = self._vector
+        now = vector[: self._now]
+        now[:] = 0.0
+        if len(templates):
+            if moved := self.buckets.count(templates):
+                self.overdue.forget(moved)
+            places = self.buckets.of[templates]
+            now[: self._count] = np.bincount(places, counts, self._count)
+            now[self._count : -2] = severities
+            now[-2] = severities.sum()
+        now[-1] = new
+        came = now[: self.buckets.owned].nonzero()[0]
         np.log1p(now, out=now)
         self._means += self._rates * (now - self._means)
-        overdue = self.overdue.update(number, came)
-        end = (number + 1) * self._seconds
-        angle = 2 * np.pi * (end % DAY) / DAY
-        self._since += self._seconds
-        self._since[: max(0, int(observed))] = 0.0
-        since = 1.0 - np.log1p(np.minimum(self._since, DAY) / 60) / np.log1p(DAY / 60)
-        return np.concatenate(
-            (
-                now,
-                self._means.ravel(),
-                overdue,
-                self.slots.values,
-                self.slots.trends,
-                (np.sin(angle), np.cos(angle)),
-                since,
-            ),
-            dtype=np.float32,
-            casting="same_kind",
-        )
+        slots = len(self.slots.values)
+        rest = vector[self._now + self._means.size :]
+        rest[: self._count] = self.overdue.update(number, came)
+        rest[self._count : self._count + slots] = self.slots.values
+        rest[self._count + slots : -4] = self.slots.trends
+        rest[-4:] = *self._time_of_day(number), *self._times_since(observed)
+        return vector.astype(np.float32)
+
+    def _time_of_day(self, number: int) -> tuple[float, float]:
+        angle = 2 * math.pi * ((number + 1) * self._seconds % DAY) / DAY
+        return math.sin(angle), math.cos(angle)
+
+    def _times_since(self, observed: Health) -> list[float]:
+        self._since = [
+            0.0 if observed >= health else since + self._seconds
+            for health, since in zip((Health.ORANGE, Health.RED), self._since, strict=True)
+        ]
+        whole = math.log1p(DAY / 60)
+        return [1.0 - math.log1p(min(since, DAY) / 60) / whole for since in self._since]
 
     def state(self, known: int) -> dict[str, Any]:
         """Return what must be saved, with *known* templates."""
@@ -294,7 +329,7 @@ class TickFeatures:
             "overdue": self.overdue.state(),
             "slots": self.slots.state(known),
             "means": self._means,
-            "since": [float(since) if np.isfinite(since) else -1.0 for since in self._since],
+            "since": [since if math.isfinite(since) else -1.0 for since in self._since],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -303,4 +338,4 @@ class TickFeatures:
         self.overdue.restore(state["overdue"])
         self.slots.restore(state["slots"])
         self._means[:] = state["means"]
-        self._since[:] = [since if since >= 0 else np.inf for since in state["since"]]
+        self._since = [float(since) if since >= 0 else math.inf for since in state["since"]]

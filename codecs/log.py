@@ -166,16 +166,17 @@ class LogCodec:
         severities = np.zeros(len(Severity))
         newest: dict[int, tuple[Kinds, int, bytes]] = {}
         for part in parts:
-            templates = part.table.templates[part.kinds]
+            table, kinds, lines = part.table, part.kinds, part.counts
+            templates = table.templates[kinds]
             events = templates >= 0
-            np.add.at(counts, self.templates.joined[templates[events]], part.counts[events])
-            np.add.at(severities, part.table.severities[part.kinds[events]], part.counts[events])
-            for kind, line in part.newest.items():
-                newest[int(self.templates.joined[part.table.templates[kind]])] = (
-                    part.table,
-                    kind,
-                    line,
-                )
+            if not events.all():
+                kinds, lines, templates = kinds[events], lines[events], templates[events]
+            counts += np.bincount(self.templates.joined[templates], lines, len(counts))
+            severities += np.bincount(table.severities[kinds], lines, len(severities))
+            if part.newest:
+                joined = self.templates.joined[table.templates[list(part.newest)]].tolist()
+                for template, (kind, line) in zip(joined, part.newest.items(), strict=True):
+                    newest[template] = table, kind, line
         numbers = self._numbers(newest)
         if numbers:
             keys = np.fromiter(numbers.keys(), np.int64, len(numbers))
@@ -185,12 +186,13 @@ class LogCodec:
         for table, kind in fresh:
             if table.templates[kind] == OVERFLOW:  # may find room later, when templates are joined
                 table.templates[kind] = UNRESOLVED
-        came = np.flatnonzero(counts)
+        came = counts.nonzero()[0]
+        counts = counts[came]
         observed = max((part.health for part in parts), default=Health.GREEN)
         new = len(self.templates) - known
         return Tick(
             number=number,
-            vector=self.features.encode(number, came, counts[came], severities, new, observed),
+            vector=self.features.encode(number, came, counts, severities, new, observed),
             observed=observed,
             lines=sum(part.lines for part in parts),
             bytes=sum(part.bytes for part in parts),
@@ -199,7 +201,7 @@ class LogCodec:
             dropped=sum(part.dropped for part in parts),
             new_templates=new,
             templates=len(self.templates) - 1,
-            counts=dict(zip(came.tolist(), counts[came].astype(int).tolist(), strict=True)),
+            counts=dict(zip(came.tolist(), counts.astype(int).tolist(), strict=True)),
             examples=merge_examples(parts),
         )
 
