@@ -9,7 +9,9 @@ import io
 import math
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 
+from rnnd.daemon.files import why
 from rnnd.errors import UsageError
 
 STARTS = ("start", "start_epoch")
@@ -83,3 +85,17 @@ def tick_of_start(start: float, tick: float) -> int:
     (9, 10)
     """
     return math.ceil(start / tick) - 1
+
+
+def load_incidents(path: str, merge: float) -> list[float]:
+    """Return the starts of the incidents in the CSV at *path*, those closer than *merge* as one.
+
+    Raises `UsageError` where the file cannot be read, or is no such CSV.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({why(error)})") from error
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: is not UTF-8 text, expected a CSV with a column start") from None
+    return merge_incidents(read_incidents(text, path), merge)

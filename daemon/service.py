@@ -12,17 +12,25 @@ from rnnd.config.schema import AppSettings, Settings
 from rnnd.daemon.app import App, Pipeline
 from rnnd.daemon.clock import Clock, SystemClock
 from rnnd.daemon.files import why
+from rnnd.daemon.incidents import load_incidents
 from rnnd.daemon.notify import Notifier
 from rnnd.daemon.pipeline import AppPipeline, Prediction
 from rnnd.daemon.state import StateDirectory, StateFile
 from rnnd.daemon.tally import ServiceStatus
 from rnnd.daemon.watch import Watcher
+from rnnd.errors import RnndError
 
 log = logging.getLogger(__name__)
 
 POLL = 1.0  # s between two looks at the files when nothing wakes us
 PAUSE = 0.05  # s after a wake-up, so that a busy log wakes us 20 times a second, not 3,000
 GRACE = 3.0  # s after a tick's end in which its lines may still be written
+
+
+def pipeline_of(app: AppSettings) -> AppPipeline:
+    """Return a new pipeline; raises `UsageError` where the app's list of failures is no such."""
+    incidents = load_incidents(app.failures, app.merge) if app.failures else None
+    return AppPipeline(app, incidents=incidents)
 
 
 class Service:
@@ -39,7 +47,7 @@ class Service:
         clock: Clock | None = None,
         notifier: Notifier | None = None,
         grace: float = GRACE,
-        make_pipeline: Callable[[AppSettings], Pipeline] = AppPipeline,
+        make_pipeline: Callable[[AppSettings], Pipeline] = pipeline_of,
         listeners: Sequence[Callable[[Prediction], None]] = (),
     ) -> None:
         self.settings = settings
@@ -85,7 +93,7 @@ class Service:
             saver = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="saver"))
             stack.callback(self._close_apps)
             for app in self.settings.apps:
-                self._apps[app.name] = self._open(app, directory)
+                self._apps[app.name] = self._open(app, self._make_pipeline(app), directory)
             watcher = Watcher(self._wake)
             stack.callback(watcher.stop)
             watcher.start()
@@ -123,10 +131,10 @@ class Service:
     def _patterns(self) -> list[str]:
         return [pattern for app in self._apps.values() for pattern in app.tailer.patterns]
 
-    def _open(self, settings: AppSettings, directory: StateDirectory) -> App:
+    def _open(self, settings: AppSettings, pipeline: Pipeline, directory: StateDirectory) -> App:
         app = App(
             settings,
-            self._make_pipeline(settings),
+            pipeline,
             directory.file(settings.name),
             self._grace,
             self._listeners,
@@ -152,14 +160,26 @@ class Service:
         self._next_settings = None
         self._notifier.reloading()
         wanted = {app.name: app for app in settings.apps}
+        same = {name for name, app in self._apps.items() if wanted.get(name) == app.settings}
+        try:
+            pipelines = {
+                name: self._make_pipeline(app) for name, app in wanted.items() if name not in same
+            }
+        except RnndError as error:
+            log.error("the configuration stays as it was: %s", error)
+            self.reload_failed(str(error))
+            self._notifier.ready("watching")
+            return
         for name, app in list(self._apps.items()):
-            if wanted.get(name) != app.settings:
+            if name not in same:
                 self._save(app)
                 app.close()
                 del self._apps[name]
         apps = {}
         for name, app_settings in wanted.items():
-            apps[name] = self._apps.get(name) or self._open(app_settings, directory)
+            apps[name] = self._apps.get(name) or self._open(
+                app_settings, pipelines[name], directory
+            )
         self._apps = apps
         self.settings = settings
         self._status = replace(

@@ -120,7 +120,8 @@ class SequenceModel:
         one_hot = np.zeros((*x.shape, self.settings.symbols), np.float32)
         np.put_along_axis(one_hot, x[..., None], 1, axis=2)
         counts = np.minimum(one_hot.cumsum(axis=0), _MANY)
-        return np.concatenate((one_hot, np.minimum(counts, 1), counts / _MANY), axis=2)
+        bags = (one_hot, np.minimum(counts, 1), counts / _MANY)
+        return np.concatenate(bags, axis=2, dtype=np.float32, casting="same_kind")
 
 
 def pad(sequences: Sequence[Sequence[int]], longest: int) -> tuple[Symbols, Symbols]:

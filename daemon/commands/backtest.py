@@ -6,8 +6,10 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from glob import glob
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -15,8 +17,9 @@ from rich.table import Table
 from rnnd.config.schema import AppSettings
 from rnnd.config.units import format_duration, parse_duration, parse_rate
 from rnnd.daemon.backtest import Evaluation, Replay, Result, as_json
+from rnnd.daemon.configuration import read_configuration
 from rnnd.daemon.files import why, write_atomically
-from rnnd.daemon.incidents import merge_incidents, read_incidents
+from rnnd.daemon.incidents import load_incidents
 from rnnd.daemon.pipeline import AppPipeline, Prediction
 from rnnd.daemon.predictions import HEADER, csv_rows, format_time
 from rnnd.errors import RnndError, UsageError
@@ -38,9 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `rnnd backtest` takes."""
     duration = argument(parse_duration)
     parser.add_argument(
-        "logs", nargs="+", metavar="LOG", help="a log, also .gz, .bz2, .xz, or - for standard input"
+        "logs", nargs="*", metavar="LOG", help="a log, also .gz, .bz2, .xz, or - for standard input"
     )
-    parser.add_argument("--name", help="the application's name (default: from the first log)")
+    parser.add_argument("--config", metavar="FILE", help="replay an app of this configuration")
+    parser.add_argument(
+        "--name", help="the app's name (default: from the first log, or the only one configured)"
+    )
     parser.add_argument(
         "--failures",
         metavar="CSV",
@@ -74,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Replay the logs, print a table, write what was asked for."""
     app = settings(arguments)
-    incidents = load_incidents(arguments.failures, app.merge) if arguments.failures else None
+    incidents = load_incidents(app.failures, app.merge) if app.failures else None
     pipeline = AppPipeline(app, arguments.seed, incidents)
     replay = Replay(pipeline, app.logs)
     evaluation = Evaluation(pipeline)
@@ -98,16 +104,15 @@ def settings(arguments: argparse.Namespace) -> AppSettings:
     """Return the app that the *arguments* describe."""
     horizons = arguments.horizon or []
     given = {
+        "failures": arguments.failures,
         "tick": arguments.tick,
         "merge": arguments.merge,
         "alarm_budget": arguments.budget,
         "horizon": horizons[0] if horizons else None,
         "more_horizons": tuple(horizons[1:]) if horizons else None,
     }
-    app = AppSettings(
-        name=arguments.name or name_of(arguments.logs[0]),
-        logs=tuple(arguments.logs),
-        **{key: value for key, value in given.items() if value is not None},
+    app = msgspec.structs.replace(
+        _named_app(arguments), **{key: value for key, value in given.items() if value is not None}
     )
     for horizon in app.horizons:
         if horizon < app.tick:
@@ -118,6 +123,25 @@ def settings(arguments: argparse.Namespace) -> AppSettings:
     return app
 
 
+def _named_app(arguments: argparse.Namespace) -> AppSettings:
+    """Return the app that is configured, or that LOGs make, with the defaults of all settings."""
+    if bool(arguments.config) == bool(arguments.logs):
+        raise UsageError("LOG: expected either logs or --config FILE")
+    if not arguments.config:
+        name = arguments.name or name_of(arguments.logs[0])
+        return AppSettings(name=name, logs=tuple(arguments.logs))
+    apps = {app.name: app for app in read_configuration(Path(arguments.config)).apps}
+    name = arguments.name or next(iter(apps))
+    if name not in apps or (len(apps) > 1 and not arguments.name):
+        raise UsageError(f"--name: {arguments.name!r} is no app of it, one of {', '.join(apps)}")
+    app = apps[name]
+    found = (glob(pattern, recursive=True) for pattern in app.logs)  # noqa: PTH207  any pattern
+    logs = sorted({path for paths in found for path in paths})
+    if not logs:
+        raise UsageError(f"{name}: {', '.join(app.logs)}: no such file")
+    return msgspec.structs.replace(app, logs=tuple(logs))
+
+
 def name_of(log: str) -> str:
     """Return an application's name from the path of its log.
 
@@ -126,17 +150,6 @@ def name_of(log: str) -> str:
     """
     name = Path(log).name.split(".")[0]
     return re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_") or "log"
-
-
-def load_incidents(path: str, merge: float) -> list[float]:
-    """Return the starts of the incidents in the CSV at *path*, those closer than *merge* as one."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({why(error)})") from error
-    except UnicodeDecodeError:
-        raise UsageError(f"{path}: is not UTF-8 text, expected a CSV with a column start") from None
-    return merge_incidents(read_incidents(text, path), merge)
 
 
 @contextmanager

@@ -15,23 +15,21 @@ from types import FrameType
 import msgspec
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from rnnd.config.loading import load_settings, parse_address
+from rnnd.config.loading import parse_address
 from rnnd.config.names import app_name
 from rnnd.config.schema import AppSettings, HttpSettings, Settings
 from rnnd.config.units import parse_duration
 from rnnd.daemon.activation import inherited_listener
-from rnnd.daemon.files import why
+from rnnd.daemon.configuration import read_configuration
 from rnnd.daemon.http import HttpServer
 from rnnd.daemon.metrics import StatusCollector
 from rnnd.daemon.notify import Notifier
 from rnnd.daemon.page import Pages
 from rnnd.daemon.rotation import is_packed
 from rnnd.daemon.service import Service
-from rnnd.errors import ConfigError, RnndError, UsageError
+from rnnd.errors import RnndError, UsageError
 
 log = logging.getLogger(__name__)
-
-LIMIT = 1 << 22  # bytes of a configuration file that are read
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     def reload() -> None:
         try:
             service.reload(read_settings(arguments))
-        except ConfigError as error:
+        except RnndError as error:
             log.error("the configuration stays as it was:\n%s", error)
             service.reload_failed(str(error))
             raise
@@ -113,7 +111,7 @@ def read_settings(arguments: argparse.Namespace) -> Settings:
     if arguments.config and arguments.logs:
         raise UsageError("--config: give either a configuration or LOGs, not both")
     if arguments.config:
-        settings = _from_file(Path(arguments.config))
+        settings = read_configuration(Path(arguments.config))
     elif arguments.logs:
         settings = _from_logs(arguments.logs)
     else:
@@ -133,17 +131,6 @@ def read_settings(arguments: argparse.Namespace) -> Settings:
         except ValueError as error:
             raise UsageError(f"--checkpoint-every: {error}") from error
     return msgspec.structs.replace(settings, **changes)
-
-
-def _from_file(path: Path) -> Settings:
-    try:
-        with path.open("rb") as file:
-            text = file.read(LIMIT).decode()
-    except OSError as error:
-        raise UsageError(f"--config: {path} cannot be read ({why(error)})") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 (byte {error.start + 1})") from error
-    return load_settings(text, str(path))
 
 
 def _from_logs(logs: list[str]) -> Settings:

@@ -158,17 +158,13 @@ def describe(survey: Survey, number: int, seen: Seen) -> dict[str, Any]:
 def show(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print *rows* as a table."""
     table = Table(box=None, header_style="bold")
-    for column, options in (
-        ("#", {"justify": "right"}),
-        ("lines", {"justify": "right"}),
-        ("share", {"justify": "right"}),
-        ("first", {"no_wrap": True}),
-        ("last", {"no_wrap": True}),
-        ("severity", {}),
-        ("template", {"overflow": "fold", "ratio": 1}),
-        ("numbers", {}),
-    ):
-        table.add_column(column, **options)
+    for column in ("#", "lines", "share"):
+        table.add_column(column, justify="right")
+    for column in ("first", "last"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("severity")
+    table.add_column("template", overflow="fold", ratio=1)
+    table.add_column("numbers")
     for row in rows:
         numbers = ", ".join(f"{low:g}…{high:g}" for low, high in row["numbers"])
         table.add_row(

@@ -168,7 +168,7 @@ def test_the_state_without_configuration_is_the_users_and_the_logs_own(
         (["-"], "-: does not grow; `rnnd backtest` reads it"),
         (["a.log.gz"], "a.log.gz: does not grow"),
         (["a.log", "--config", "b.yaml"], "--config: give either"),
-        (["--config", "{dir}/none.yaml"], "none.yaml cannot be read (no such file or directory)"),
+        (["--config", "{dir}/none.yaml"], "none.yaml: cannot be read (no such file or directory)"),
         (["a.log", "--listen", "nonsense"], "--listen: 'nonsense' is not an address"),
         (["a.log", "--checkpoint-every", "soon"], "--checkpoint-every: 'soon' is not a duration"),
     ],
