@@ -304,22 +304,29 @@ class LogCodec:
     def save_part(self, part: TickPart) -> State:
         """Return a *part* of a tick not yet encoded, as a state.
 
-        Its kinds are put in the order of their texts: their numbers depend on what was read before.
+        Its kinds are put in the order of their texts, those with the same text as one: their
+        numbers, and how many there are of a text, depend on what was read before.
         """
         texts = [part.table.texts[kind].decode("latin-1") for kind in part.kinds.tolist()]
-        severities = part.table.severities[part.kinds].tolist()
-        order = sorted(range(len(texts)), key=lambda index: (texts[index], severities[index]))
-        kinds = part.kinds[order].tolist()
-        place = np.argsort(order)
+        pairs = list(zip(texts, part.table.severities[part.kinds].tolist(), strict=True))
+        distinct = sorted(set(pairs))
+        place = np.array([distinct.index(pair) for pair in pairs], np.int64)
+        counts = np.zeros(len(distinct), np.int64)
+        np.add.at(counts, place, part.counts)
+        newest: dict[int, str] = {}
+        for kind, line in part.newest.items():
+            index = int(place[np.searchsorted(part.kinds, kind)])
+            newest.pop(index, None)  # the order is that of the lines
+            newest[index] = line.decode("latin-1")
         return {
             **{name: getattr(part, name) for name in _PLAIN},
             "health": int(part.health),
-            "texts": [texts[index] for index in order],
-            "severities": [severities[index] for index in order],
-            "counts": part.counts[order],
+            "texts": [text for text, _ in distinct],
+            "severities": [severity for _, severity in distinct],
+            "counts": counts,
             "sequence": place[np.searchsorted(part.kinds, part.sequence)],
             "sessions": [session.decode("latin-1") for session in part.sessions],
-            "newest": [[kinds.index(k), line.decode("latin-1")] for k, line in part.newest.items()],
+            "newest": [[index, line] for index, line in newest.items()],
             "examples": [[int(example.health), example.line] for example in part.examples],
         }
 
