@@ -4,6 +4,7 @@ import http.server
 import json
 import queue
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,10 +17,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
 T = TypeVar("T")
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 30.0  # s
+
+
+def needs(*programs: str) -> pytest.MarkDecorator:
+    """Skip a test where one of Debian's *programs* is missing; CI lets no such skip pass."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"without Debian's {', '.join(missing)}")
 
 
 def free_port() -> int:

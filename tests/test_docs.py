@@ -2,7 +2,6 @@
 
 import importlib.util
 import re
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -18,6 +17,7 @@ from rnnd.config.loading import load_settings
 from rnnd.daemon.cli import COMMANDS
 from rnnd.daemon.metrics import StatusCollector
 from rnnd.daemon.tally import AppStatus, ServiceStatus, Tally
+from tests.servers import needs
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -78,7 +78,7 @@ def test_the_metrics_reference_lists_what_is_served_and_nothing_else() -> None:
     assert told == families
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+@needs("promtool")
 def test_promtool_finds_nothing_to_complain_about_in_the_metrics() -> None:
     result = subprocess.run(
         ["promtool", "check", "metrics"],
@@ -122,7 +122,7 @@ def test_every_command_that_the_documentation_names_is_one() -> None:
                 assert word in COMMANDS, f"{page.name}: rnnd {word}"
 
 
-@pytest.mark.skipif(shutil.which("man") is None, reason="man is missing")
+@needs("man")
 @pytest.mark.parametrize("name", ["rnnd.1", "rnnd.yaml.5"])
 def test_a_manual_page_is_drawn_without_a_warning(name: str) -> None:
     result = subprocess.run(

@@ -1,22 +1,14 @@
 """The real things: a line in a log → rnnd → Prometheus → a rule → Alertmanager → a webhook."""
 
 import queue
-import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.servers import alertmanager, fetch, needs, prometheus, query, rnnd, wait_for, webhook
 
-from tests.servers import alertmanager, fetch, prometheus, query, rnnd, wait_for, webhook
-
-SERVERS = ("prometheus", "prometheus-alertmanager")
-
-pytestmark = pytest.mark.skipif(
-    any(shutil.which(server) is None for server in SERVERS),
-    reason="prometheus or prometheus-alertmanager is not installed",
-)
+pytestmark = needs("prometheus", "prometheus-alertmanager")
 
 
 def write(log: Path, text: str) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from rnnd.config.grafana.dashboard import to_json
 from rnnd.config.grafana.dashboards import DASHBOARDS
 from rnnd.config.grafana.panels import GREEN, ORANGE, RED
+from tests.servers import needs
 
 FOLDER = Path(__file__).parent.parent / "config" / "grafana"
 FILES = {name: json.loads((FOLDER / f"{name}.json").read_text("utf-8")) for name in DASHBOARDS}
@@ -126,7 +126,7 @@ def test_a_panel_has_title_description_datasource_and_unit(panel: Json) -> None:
         assert target["datasource"]["uid"] == "${datasource}"
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+@needs("promtool")
 def test_every_query_is_promql(tmp_path: Path) -> None:
     known = {"$__rate_interval": "5m", "$__range": "1h"}
     rules = []

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import time
 from collections.abc import Iterator
 
@@ -10,14 +9,12 @@ import pytest
 
 from rnnd.config.grafana.dashboards import DASHBOARDS
 from rnnd.daemon.simulator.simulator import Simulator
-from tests.servers import fetch, prometheus, query, rnnd, wait_for
+from tests.servers import fetch, needs, prometheus, query, rnnd, wait_for
 
 HOUR = 3600
 PAST, LIVE = 20, 12  # hours of log there from the start, and written while Prometheus scrapes
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("prometheus") is None, reason="prometheus is not installed"
-)
+pytestmark = needs("prometheus")
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,13 @@
 """The rules for Prometheus: promtool finds nothing wrong, every alert fires and stays silent."""
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from tests.servers import needs
 
 ROOT = Path(__file__).parent.parent
 RULES = ROOT / "config" / "prometheus" / "rules.yaml"
@@ -18,9 +19,7 @@ ALERTS: list[dict[str, Any]] = [
     if "alert" in rule
 ]
 
-needs_promtool = pytest.mark.skipif(
-    shutil.which("promtool") is None, reason="promtool is not installed"
-)
+needs_promtool = needs("promtool")
 
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

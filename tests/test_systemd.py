@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import needs
+
 UNITS = Path(__file__).parent.parent / "systemd"
 DROP_IN = "rnnd.service.d/socket.conf"
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
-)
+pytestmark = needs("systemd-analyze")
 
 
 @pytest.fixture
