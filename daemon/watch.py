@@ -41,6 +41,9 @@ class Watcher:
 
     def start(self) -> None:
         """Begin to watch; without the kernel's help, say so and leave all to the poll."""
+        # A poll finds what an event did not tell: watchdog's own complaints (an overflow, an event
+        # while it stops) are no news to an operator.
+        logging.getLogger("watchdog").setLevel(logging.CRITICAL)
         observer = Observer()
         try:
             observer.start()
