@@ -203,6 +203,7 @@ class LogCodec:
             templates=len(self.templates) - 1,
             counts=dict(zip(came.tolist(), counts.astype(int).tolist(), strict=True)),
             examples=merge_examples(parts),
+            cut=sum(part.cut for part in parts),
         )
 
     def _numbers(self, newest: Mapping[int, tuple[Kinds, int, bytes]]) -> dict[int, float]:
@@ -351,7 +352,7 @@ class LogCodec:
         )
 
 
-_PLAIN = ("tick", "lines", "bytes", "unparsed", "late", "dropped", "source")
+_PLAIN = ("tick", "lines", "bytes", "unparsed", "late", "dropped", "cut", "source")
 
 
 def _example(health: Health, line: bytes) -> Example:

@@ -85,8 +85,9 @@ class LogReader:
     def _parse(self, data: bytes, arrival: float) -> list[TickPart]:
         """Return the parts of ticks that the lines *data* make."""
         starts, ends = _lines(data)
-        dropped = 0
+        dropped = cut = 0
         if (ends - starts).max() > self._max_line:
+            cut = int(np.count_nonzero(ends - starts > self._max_line))
             data, dropped = _cut_long_lines(data, self._max_line)
             starts, ends = _lines(data)
         came = ends + 1
@@ -107,7 +108,7 @@ class LogReader:
             unparsed[: stamped[0] if len(stamped) else None] = False
         piece = Piece(data, starts, ends, came, read, ticks, late, kinds, unparsed)
         parts = self._codec.count(piece)
-        parts[0].dropped = dropped
+        parts[0].dropped, parts[0].cut = dropped, cut
         return parts
 
     def state(self) -> dict[str, Any]:

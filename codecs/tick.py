@@ -43,6 +43,7 @@ class TickPart:
     unparsed: int = 0  # lines without a timestamp in a log that has them
     late: int = 0  # lines whose own time is before (or unbelievably far after) the tick
     dropped: int = 0  # bytes beyond the longest line
+    cut: int = 0  # lines that were longer
     health: Health = Health.GREEN
     newest: dict[int, Line] = field(default_factory=dict)  # line of each kind that has numbers
     examples: list[Example] = field(default_factory=list)
@@ -58,7 +59,7 @@ class TickPart:
         counts = np.zeros(len(kinds), np.int64)
         np.add.at(counts, place, np.concatenate([self.counts, later.counts]))
         self.kinds, self.counts = kinds, counts
-        for name in ("lines", "bytes", "unparsed", "late", "dropped"):
+        for name in ("lines", "bytes", "unparsed", "late", "dropped", "cut"):
             setattr(self, name, getattr(self, name) + getattr(later, name))
         self.health = max(self.health, later.health)
         kept = {kind: line for kind, line in self.newest.items() if kind not in later.newest}
@@ -102,6 +103,7 @@ class Tick:
     templates: int  # templates known so far
     counts: dict[int, int]  # lines a template
     examples: tuple[Example, ...]
+    cut: int = 0  # lines longer than is kept
 
 
 def merge_examples(parts: Iterable[TickPart]) -> tuple[Example, ...]:

@@ -210,8 +210,7 @@ class App:
         tally.rotations += tailer.rotations
         tally.truncations += tailer.truncations
         tally.read_errors = dict(tailer.errors + Counter(tally.read_errors))
-        tally.dropped_bytes += tailer.dropped_bytes
-        tailer.rotations = tailer.truncations = tailer.dropped_bytes = 0
+        tailer.rotations = tailer.truncations = 0
         tailer.errors.clear()
 
     def status(self) -> AppStatus:

@@ -76,11 +76,6 @@ COUNTERS: list[tuple[str, str, Callable[[AppStatus], float]]] = [
     ("rnnd_alarms", "Alarms raised.", lambda app: app.tally.alarms),
     ("rnnd_rotations", "Rotations of log files.", lambda app: app.tally.rotations),
     ("rnnd_truncations", "Truncations of log files.", lambda app: app.tally.truncations),
-    (
-        "rnnd_bytes_dropped",
-        "Bytes beyond the longest line that is kept.",
-        lambda app: app.tally.dropped_bytes,
-    ),
 ]
 
 
@@ -107,6 +102,14 @@ class StatusCollector(Collector):
             for app in status.apps:
                 counter.add_metric([app.name], count(app))
             yield counter
+        dropped = CounterMetricFamily(
+            "rnnd_lines_dropped",
+            "Lines of which not all was taken in.",
+            labels=["app", "reason"],
+        )
+        for app in status.apps:
+            dropped.add_metric([app.name, "too_long"], app.tally.lines_cut)
+        yield dropped
         errors = CounterMetricFamily(
             "rnnd_read_errors", "Attempts to read a log that failed.", labels=["app", "reason"]
         )

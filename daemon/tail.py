@@ -81,7 +81,6 @@ class Tailer:
         self.patterns = [os.path.abspath(pattern) for pattern in patterns]  # noqa: PTH100  keeps links
         self.rotations = 0
         self.truncations = 0
-        self.dropped_bytes = 0  # of lines longer than is kept
         self._chunk = chunk
         self._max_open = max_open
         self._followers: dict[FileKey, Follower] = {}
@@ -524,9 +523,7 @@ class Tailer:
             follower.ending = False
             self._finish(follower)
             return lines
-        cut = follower.buffer.cut_bytes
         lines = follower.read(self._chunk)
-        self.dropped_bytes += follower.buffer.cut_bytes - cut
         self._note_open(follower)
         return lines
 

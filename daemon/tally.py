@@ -20,6 +20,7 @@ class Tally:
     bytes: int = 0
     lines_unparsed: int = 0
     lines_late: int = 0
+    lines_cut: int = 0  # longer than is kept
     new_templates: int = 0
     alarms: int = 0
     alarms_true: int = 0
@@ -30,7 +31,6 @@ class Tally:
     leads: list[int] = field(default_factory=lambda: [0] * (len(LEAD_BUCKETS) + 1))  # a bucket
     rotations: int = 0
     truncations: int = 0
-    dropped_bytes: int = 0
     read_errors: dict[str, int] = field(default_factory=dict)  # by reason
 
     def note(self, prediction: Prediction, tick: float) -> None:
@@ -38,6 +38,7 @@ class Tally:
         outcomes = prediction.outcomes
         self.lines_unparsed += prediction.tick.unparsed
         self.lines_late += prediction.tick.late
+        self.lines_cut += prediction.tick.cut
         self.new_templates += prediction.tick.new_templates
         self.alarms += outcomes.alarms
         self.alarms_true += outcomes.true

@@ -146,11 +146,11 @@ def _troubles() -> list[Json]:
         ),
         lines(
             "Lines not taken as they are",
-            "Lines without a time, late ones, and bytes cut off the ends of long ones.",
+            "Lines without a time, late ones, and those whose end was cut off for being too long.",
             [
                 target(increase("rnnd_lines_unparsed_total"), "{{app}} without a time"),
                 target(increase("rnnd_lines_late_total"), "{{app}} late"),
-                target(increase("rnnd_bytes_dropped_total"), "{{app}} bytes cut off"),
+                target(increase("rnnd_lines_dropped_total", f"{BY}, reason"), "{{app}} {{reason}}"),
             ],
             unit="short",
         ),

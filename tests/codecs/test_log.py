@@ -261,7 +261,7 @@ def test_a_long_line_is_cut_and_what_is_lost_counted() -> None:
 
     [tick] = feed(codec, stamped(b"INFO " + b"x" * 1000, b"INFO up"))
 
-    assert (tick.lines, tick.dropped) == (2, len(STAMP % 0) + 1005 - 100)
+    assert (tick.lines, tick.dropped, tick.cut) == (2, len(STAMP % 0) + 1005 - 100, 1)
 
 
 def test_encode_gives_a_vector_as_soon_as_its_tick_is_over() -> None:

@@ -57,6 +57,17 @@ def test_lines_are_read_as_they_come_and_metrics_tell_of_them(log: Path, tmp_pat
         assert "<html" in daemon.get("/")
 
 
+def test_a_line_too_long_is_counted_among_those_dropped(log: Path, tmp_path: Path) -> None:
+    with log.open("a") as file:
+        file.writelines([line(100)[:-1], "x" * 20_000, "\n", line(150)])
+
+    with Daemon(log, "--state", tmp_path / "state") as daemon:
+        daemon.wait_for_lines(102)
+
+        dropped = 'rnnd_lines_dropped_total{app="app",reason="too_long"} 1.0'
+        assert dropped in daemon.get("/metrics")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_ends_with_status_0(
     log: Path, tmp_path: Path, number: signal.Signals
