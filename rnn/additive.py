@@ -84,8 +84,9 @@ class AdditiveHazards:
         return np.log(came / possible).astype(np.float32)
 
     def claim(self, x: Floats) -> Floats:
-        """Return what the features *x*, (F,), add to the base rate's log-odds: (E, K)."""
-        return self._map.forward(self._answering, expand(x)).reshape(self.events, -1)
+        """Return what the features *x*, (…, F), add to the base rate's log-odds: (…, E, K)."""
+        claims = self._map.forward(self._answering, expand(x))
+        return claims.reshape(*x.shape[:-1], self.events, -1)
 
     def learn(
         self, x: Floats, until: Steps, immune: Steps, weights: Floats, steps: float, rate: float

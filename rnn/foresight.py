@@ -92,6 +92,26 @@ class Foresight:
     def _weigh(self) -> None:
         self._doubt = 1 / ((self._usual + np.float32(1e-3)) * np.float32(len(self._usual)))
 
+    def imagine(self, hidden: NDArray[np.bool_], steps: int) -> Vector:
+        """Return the hidden states, (N, H), had some features been as usual for *steps* steps.
+
+        *hidden*, (N, D), says which: they are put to their mean, 0, in the newest vectors, from the
+        state that the network really had before those.
+        """
+        kept = min(self._count, len(self._rows), steps)
+        slots = (self._count - kept + np.arange(kept)) % len(self._rows)
+        x = (self._rows[slots] * self._scale)[:, None] * ~hidden  # (T, N, D)
+        state = np.repeat(self._states[slots[:1]], len(hidden), axis=0)
+        imagined: Vector = self._cell.forward(self._p, x, state).outputs[-1].copy()
+        return imagined
+
+    def past(self, steps: int) -> tuple[Vector, Vector]:
+        """Return the newest *steps* vectors, (T, D), and the hidden states after them, (T, H)."""
+        kept = min(self._count, len(self._rows), steps)
+        slots = (self._count - kept + np.arange(kept)) % len(self._rows)
+        states = self._states[slots[1:]]
+        return self._rows[slots] * self._scale, np.concatenate([states, self._h[None]])
+
     def learn(self, times: int, batch: int, rate: float, rng: np.random.Generator) -> None:
         """Learn *batch* windows of *times* steps from the recent past, if there are so many."""
         kept = min(self._count, len(self._rows))

@@ -81,6 +81,7 @@ class Forecaster:
         self.edges = bin_edges(horizons)  # (K,)
         self._places = np.searchsorted(self.edges, horizons)  # (H,) the bin that ends each horizon
         self._delay = int(self.edges[-1])
+        self._input_size = input_size
         self._rng = np.random.default_rng(seed)
         self._scale = np.float32(BYTE / s.limit)
         self._standardiser = Standardiser(input_size, s.limit)
@@ -129,9 +130,53 @@ class Forecaster:
         self._learn()
         claim = self._hazards.claim(row.astype(np.float32) / self._scale)
         self._claims[slot] = claim
+        return Forecast(self._chances(claim, immune), surprise)
+
+    def _chances(self, claim: Vector, immune: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the probability of an onset within each horizon, (…, E, H)."""
         logits = self._hazards.usual + self._trust.share * claim
-        chances = chance_by(logits, self.edges, immune)[:, self._places]
-        return Forecast(chances, surprise)
+        return chance_by(logits, self.edges, immune)[..., self._places]
+
+    @property
+    def causes(self) -> int:
+        """How many things `what_if` can tell apart: the features of a vector, and past onsets."""
+        return self._input_size + 1
+
+    def what_if(self, usual: NDArray[np.bool_], steps: int = 64) -> NDArray[np.float64]:
+        """Return what would be forecast, (N, E, H), had some of the causes been as usual.
+
+        *usual*, (N, causes), says which: those features are put to their mean over the newest
+        *steps* steps, in the vector and in what the memory made of them. The last column stands for
+        the memory of past onsets. It is as if an onset were possible at once. Nothing is learnt or
+        changed: explanations are made of it.
+        """
+        vectors, past = usual[:, :-1], usual[:, -1]
+        newest, _ = self._foresight.past(1)
+        echoes = np.minimum(self._echoes, self.settings.limit).ravel() * ~past[:, None]
+        hidden = self._foresight.imagine(vectors, steps)
+        return self._suppose(newest * ~vectors, hidden, echoes)
+
+    def what_if_then(self, usual: NDArray[np.bool_], steps: int) -> NDArray[np.float64]:
+        """Return what would be forecast after each of the newest *steps* vectors, (T, N, E, H).
+
+        As `what_if`, by the weights of now, but without following the causes through the memory.
+        """
+        rows, hidden = self._foresight.past(steps)
+        vectors, past = usual[:, :-1], usual[:, -1]
+        times, count = len(rows), len(usual)
+        echoes = np.minimum(self._echoes, self.settings.limit).ravel() * ~past[:, None]
+        return self._suppose(
+            rows[:, None] * ~vectors,
+            np.broadcast_to(hidden[:, None], (times, count, hidden.shape[-1])),
+            np.broadcast_to(echoes, (times, *echoes.shape)),
+        )
+
+    def _suppose(
+        self, vectors: Vector, hidden: Vector, echoes: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        rows = np.concatenate([vectors, hidden, echoes], axis=-1, dtype=np.float32)
+        claim = self._hazards.claim(rows)
+        return self._chances(claim, np.zeros(claim.shape[:-1], np.int64))
 
     def _read(self, x: Vector, onset: NDArray[np.bool_]) -> tuple[NDArray[np.int8], float]:
         """Return what the hazards are told of this step, in bytes, and how surprising it was."""

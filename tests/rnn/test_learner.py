@@ -143,3 +143,50 @@ def test_two_kinds_of_onset_are_told_apart() -> None:
     outcome = soon(onset, 8)[1500:2400]
     assert p[1500:2400, 0][outcome].mean() > 2 * p[1500:2400, 0][~outcome].mean()
     assert p[1500:2400, 1].mean() == pytest.approx(1 - 0.99**8, rel=0.5)
+
+
+def before_an_onset() -> Forecaster:
+    """Return a forecaster that was stopped in the middle of what announces an onset."""
+    x, onset = stream(3000)
+    last = int(np.flatnonzero(onset)[-1])
+    forecaster = make()
+    play(forecaster, x[: last - 2], onset[: last - 2])
+    return forecaster
+
+
+def test_with_nothing_as_usual_it_forecasts_what_it_forecast() -> None:
+    forecaster = before_an_onset()
+    forecast = forecaster.step(np.zeros(5, np.float32), np.array([False]), NOTHING)
+
+    imagined = forecaster.what_if(np.zeros((1, forecaster.causes), bool))
+
+    assert imagined[0] == pytest.approx(forecast.probabilities, rel=0.1)
+
+
+def test_what_announces_an_onset_is_what_would_have_made_the_difference() -> None:
+    forecaster = before_an_onset()
+
+    imagined = forecaster.what_if(np.eye(forecaster.causes, dtype=bool))[:, 0, 0]
+
+    assert imagined.argmin() == 2
+    assert imagined[2] < 0.5 * np.delete(imagined, 2).min()
+
+
+def test_when_a_cause_began_is_told_by_imagining_earlier_steps_without_it() -> None:
+    forecaster = before_an_onset()
+    with_and_without = np.zeros((2, forecaster.causes), bool)
+    with_and_without[1, 2] = True
+
+    given, without = forecaster.what_if_then(with_and_without, 30)[:, :, 0, 0].T
+
+    gain = np.log(given / without)
+    assert gain[-3:].mean() > 0.3 > gain[:15].mean()
+
+
+def test_imagining_changes_nothing() -> None:
+    one, other = before_an_onset(), before_an_onset()
+
+    one.what_if(np.eye(one.causes, dtype=bool))
+    one.what_if_then(np.eye(one.causes, dtype=bool), 20)
+
+    assert pack("test", *flatten(one.state())) == pack("test", *flatten(other.state()))
