@@ -14,17 +14,15 @@ by one step a run of equal stamps. Both give the same.
 """
 
 import math
-import re
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import IntEnum
 from itertools import pairwise
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnd.errors import ConfigError
+from rnnd.codecs.zone import Offsets
 
 HOUR = 3600
 DAY = 86400
@@ -32,7 +30,6 @@ CONFIRM = 2
 Ints = NDArray[np.int64]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_QUARTER = 900  # s; no zone changes its offset elsewhere than at a quarter of an hour
 
 
 class Kind(IntEnum):
@@ -45,34 +42,12 @@ class Kind(IntEnum):
     DATELESS = 4  # midnight, by the local clock
 
 
-def parse_zone(name: str) -> tzinfo:
-    """Return the time zone *name*: an IANA name or an offset such as ``+01:00``.
-
-    >>> parse_zone("-0330").utcoffset(None)
-    datetime.timedelta(days=-1, seconds=73800)
-    """
-    if name.upper() in ("UTC", "Z", "GMT"):
-        return UTC
-    if found := re.fullmatch(r"([+-])(\d\d):?(\d\d)", name):
-        sign = -1 if found[1] == "-" else 1
-        return timezone(sign * timedelta(hours=int(found[2]), minutes=int(found[3])))
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, KeyError):  # KeyError: no such zone
-        raise ConfigError(
-            f"timezone: {name!r} is neither an offset such as +01:00 nor a known zone such as"
-            " Europe/Paris"
-        ) from None
-
-
 class Clock:
     """Gives the lines of one log their ticks of *tick* seconds, in the time zone *zone*."""
 
     def __init__(self, tick: float, zone: tzinfo) -> None:
         self._seconds = tick
-        self._zone = zone
-        self._fixed = isinstance(zone, timezone)
-        self._offsets: dict[int, tuple[int, int]] = {}
+        self._offsets = Offsets(zone)
         self.now: int | None = None  # s since the epoch: the newest stamp believed
         self._jump: int | None = None  # s since the epoch: the earliest of an unconfirmed jump
         self._agreed = 0  # stamps that claim the jump
@@ -144,18 +119,20 @@ class Clock:
             return None
         if kind == Kind.ABSOLUTE:
             return stamps
-        if not self._fixed:
-            return None
-        offset = self._offset(0)[0]
         if kind == Kind.LOCAL:
-            return stamps - offset
+            offsets = self._offsets.all_at(stamps)
+            return None if offsets is None else stamps - offsets
         assert self.now is not None
-        first = self._complete(int(stamps[0]), kind, self.now)
-        times = stamps + (first - int(stamps[0]))
+        first = self._complete_locally(int(stamps[0]), kind, self.now)
+        local = stamps + (first - int(stamps[0]))
+        offsets = self._offsets.all_at(local)
+        if offsets is None:
+            return None
+        times = local - offsets
         # Far from the ends of the window in which a stamp is completed, and of its period, all
         # stamps are completed as the first one is, whatever lies between.
         reach = HOUR if kind == Kind.DATELESS else 20 * DAY
-        same = _period(kind, times + offset) == _period(kind, np.array([first + offset]))
+        same = _period(kind, local) == _period(kind, local[:1])
         near = (times > self.now - reach) & (times < self.now + reach)
         return times if bool((same & near).all()) else None
 
@@ -209,42 +186,30 @@ class Clock:
         """
         if kind == Kind.ABSOLUTE:
             return stamp
+        return self._to_utc(self._complete_locally(stamp, kind, now, ahead), now)
+
+    def _complete_locally(self, stamp: int, kind: int, now: int, ahead: int | None = None) -> int:
+        """Return what the local clock showed, its date and year included."""
         if kind == Kind.LOCAL:
-            return self._to_utc(stamp, now)
+            return stamp
         if kind == Kind.DATELESS:
             limit = now + (DAY // 2 if ahead is None else ahead)
-            days = range(now // DAY - 2, now // DAY + 3)
-            times = [self._to_utc(day * DAY + stamp, now) for day in days]
+            times = [day * DAY + stamp for day in range(now // DAY - 2, now // DAY + 3)]
         else:
             limit = now + (270 * DAY if ahead is None else ahead)
             year = (_EPOCH + timedelta(seconds=now)).year
-            local = (_in_year(stamp, year + more) for more in (-2, -1, 0, 1))
-            times = [self._to_utc(time, now) for time in local]
-        return max((time for time in times if time <= limit), default=times[0])
+            times = [_in_year(stamp, year + more) for more in (-2, -1, 0, 1)]
+        return max((t for t in times if self._to_utc(t, now) <= limit), default=times[0])
 
     def _to_utc(self, local: int, now: int) -> int:
         """Return the time at which the local clock shows *local*.
 
         In the hour that a local clock shows twice, the first unless *now* is long past it.
         """
-        first, second = self._offset(local)
+        first, second = self._offsets.at(local)
         if first == second or local - first >= now - HOUR // 2:
             return local - first
         return local - second
-
-    def _offset(self, local: int) -> tuple[int, int]:
-        """Return the zone's two offsets at the local time *local*; they mostly agree."""
-        quarter = 0 if self._fixed else local // _QUARTER
-        if quarter not in self._offsets:
-            if len(self._offsets) > 4096:
-                self._offsets.clear()
-            clock = (_EPOCH + timedelta(seconds=quarter * _QUARTER)).replace(tzinfo=self._zone)
-            offsets = [clock.replace(fold=fold).utcoffset() or timedelta() for fold in (0, 1)]
-            self._offsets[quarter] = (
-                int(offsets[0].total_seconds()),
-                int(offsets[1].total_seconds()),
-            )
-        return self._offsets[quarter]
 
 
 def _period(kind: int, local: Ints) -> NDArray[Any]:

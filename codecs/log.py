@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnd.codecs.base import State, Vector
-from rnnd.codecs.clock import Clock, parse_zone
+from rnnd.codecs.clock import Clock
+from rnnd.codecs.described import described_stamp
 from rnnd.codecs.features import PLACES, TickFeatures
 from rnnd.codecs.health import Health
 from rnnd.codecs.logline import Parsed, parse, split_tokens
@@ -33,7 +34,7 @@ from rnnd.codecs.signatures import UNRESOLVED, Kinds
 from rnnd.codecs.stamps import StampReader
 from rnnd.codecs.template import OVERFLOW, TemplateTable
 from rnnd.codecs.tick import MAX_EXAMPLE, MAX_EXAMPLES, Example, Tick, TickPart, merge_examples
-from rnnd.codecs.timestamp import user_stamp
+from rnnd.codecs.zone import parse_zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class LogCodec:
 
     def __init__(self, settings: LogSettings | None = None) -> None:
         self.settings = settings = settings or LogSettings()
-        self._stamp = user_stamp(*settings.timestamp) if settings.timestamp else None
+        self._stamp = described_stamp(*settings.timestamp) if settings.timestamp else None
         self._rules = [
             (health, rule.severity, Patterns(rule.patterns))
             for health, rule in ((Health.ORANGE, settings.orange), (Health.RED, settings.red))

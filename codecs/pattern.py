@@ -82,10 +82,14 @@ class Automaton:
 
     def matches(self, line: bytes) -> bool:
         """Return whether *line*, without its newline, contains a match."""
+        return next(self.ends(line), -1) >= 0
+
+    def ends(self, line: bytes) -> Iterator[int]:
+        """Give the places of *line* at which matches end, in order."""
         state = self._first
-        for byte in line:
+        for place, byte in enumerate(line):
             if self._end in state:
-                return True
+                yield place
             steps = self._steps.get(state)
             if steps is None:
                 if len(self._steps) >= MAX_STATES:
@@ -95,7 +99,8 @@ class Automaton:
             if following is None:
                 following = steps[byte] = self._step(state, byte)
             state = following
-        return self._end in state or self._end in self._finish(state)
+        if self._end in self._finish(state):
+            yield len(line)
 
     def _step(self, state: frozenset[int], byte: int) -> frozenset[int]:
         bit = 1 << byte

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rnnd.codecs.clock import DAY, Kind
-from rnnd.errors import ConfigError
 
 HEAD = 256  # bytes; where timestamps of plain lines are looked for
 HEAD_JSON = 16384  # bytes; the same in JSON, where a key may be anywhere
@@ -25,7 +24,7 @@ MAX_WORDS = 8  # words before a timestamp at most
 MONTHS = (b"jan", b"feb", b"mar", b"apr", b"may", b"jun",
           b"jul", b"aug", b"sep", b"oct", b"nov", b"dec")  # fmt: skip
 
-_NAMES = {
+FIELDS = {  # what stands for them in the expressions below
     b"{Y}": rb"(?P<Y>(?:19|20)\d\d)",
     b"{y}": rb"(?P<y>\d\d)",
     b"{m}": rb"(?P<m>\d\d?)",
@@ -59,7 +58,7 @@ class Format:
     def expression(self) -> bytes:
         """Return the expression of the timestamp alone."""
         expression = self.body
-        for name, group in _NAMES.items():
+        for name, group in FIELDS.items():
             expression = expression.replace(name, group)
         return expression
 
@@ -281,39 +280,3 @@ def _json_candidates(line: bytes) -> Iterator[tuple[Format, int, re.Match[bytes]
     for format_, pattern in _KEYED:
         if (found := pattern.search(line, 0, HEAD_JSON)) and (seconds := _seconds(found)):
             yield format_, seconds, found
-
-
-def user_stamp(expression: str, layout: str) -> Stamp:
-    """Return the timestamp of the `timestamp` setting: a regular expression, a strptime *layout*.
-
-    Of the *layout* the directives %Y %y %m %d %b %B %H %I %M %S %f %p %z %s %a %A are known; the
-    *expression*, if not empty, is what stands before the timestamp.
-    """
-    directives = {
-        "Y": rb"(?P<Y>\d{4})", "y": rb"(?P<y>\d\d)", "m": rb"(?P<m>\d\d?)", "d": rb"(?P<d>\d\d?)",
-        "b": _NAMES[b"{b}"], "B": _NAMES[b"{b}"], "H": rb"(?P<H>\d\d?)", "I": rb"(?P<H>\d\d?)",
-        "M": rb"(?P<M>\d\d?)", "S": rb"(?P<S>\d\d?)", "f": rb"\d+", "p": rb"(?P<p>[AaPp])[Mm]",
-        "z": rb"(?P<z>Z|[+-]\d\d:?\d\d)", "s": rb"(?P<e>\d{9,10})", "a": rb"[A-Za-z]{3}",
-        "A": rb"[A-Za-z]{3,9}", "%": rb"%",
-    }  # fmt: skip
-    body = b""
-    for directive, literal in re.findall(r"%(.)|([^%]+)", layout):
-        if directive and directive not in directives:
-            raise ConfigError(f"timestamp: unknown directive %{directive} in {layout!r}")
-        body += directives[directive] if directive else re.escape(literal.encode())
-    used = set(re.findall(rb"\?P<(\w)>", body))
-    if not used & {b"e", b"H"}:
-        raise ConfigError(
-            f"timestamp: {layout!r} tells neither the hour (%H, %I) nor the epoch (%s)"
-        )
-    if used & {b"e", b"z"}:
-        kind = Kind.ABSOLUTE
-    elif b"d" not in used:
-        kind = Kind.DATELESS
-    else:
-        kind = Kind.LOCAL if used & {b"Y", b"y"} else Kind.YEARLESS
-    try:
-        pattern = re.compile(expression.encode() + b"(?P<stamp>" + body + b")")
-    except re.error as error:
-        raise ConfigError(f"timestamp: {expression!r} is no regular expression: {error}") from None
-    return Stamp(Format("timestamp setting", kind, body), 0, pattern)

@@ -1,8 +1,9 @@
 """Reads a configuration file's text into settings, and names all of its mistakes at once."""
 
 import types
-from collections.abc import Callable, Iterator
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import yaml
@@ -18,14 +19,19 @@ MAX_TICKS = 100_000  # in a horizon
 
 T = TypeVar("T")
 
+Faults: TypeAlias = Callable[[msgspec.Struct], Iterable[tuple[str, str]]]
+"""Gives the key and the fault of each value of a part of the settings that makes no sense."""
 
-def load_settings(text: str, name: str) -> Settings:
+
+def load_settings(text: str, name: str, faults: Faults = lambda settings: ()) -> Settings:
     """Return the settings that *text*, the content of the file *name*, says.
+
+    Of values that mean nothing here, such as patterns, *faults* tells what is wrong with them.
 
     Raises `ConfigError` with a line ``file:line:column: message`` for every mistake.
     """
     composed = compose(text)
-    reader = _Reader()
+    reader = _Reader(faults)
     reader.mistakes.extend(composed.mistakes)
     settings = None
     if composed.root is not None:
@@ -45,7 +51,8 @@ class _UnreadableError(Exception):
 class _Reader:
     """Reads nodes by the types of the schema and writes down what does not fit."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
         self.mistakes: list[Mistake] = []
 
     def read(self, node: yaml.Node, kind: type[T], where: str) -> T | None:
@@ -145,7 +152,7 @@ class _Reader:
         if len(self.mistakes) > before:
             raise _UnreadableError
         settings = kind(**values)
-        for key, message in _contradictions(settings):
+        for key, message in chain(_contradictions(settings), self._faults(settings)):
             self._fail(nodes.get(key, node), f"{where}.{key}".lstrip("."), message)
         if len(self.mistakes) > before:
             raise _UnreadableError

@@ -30,6 +30,10 @@ WORDS = {
     "apps[].tick": "The stretch of time that is taken as one; a prediction is made after each.",
     "apps[].order": "Whether the order of lines is read too; it costs time, see docs/surprise.md.",
     "apps[].session": "The identifier that ties lines together, such as `request=*`; for `order`.",
+    "apps[].timezone": "Of timestamps that name none: `local`, `UTC`, `+01:00` or `Europe/Paris`.",
+    "apps[].timestamp": "How timestamps are written, where rnnd does not find that by itself.",
+    "apps[].timestamp.layout": "As strptime has it: `%d;%m;%Y %H:%M:%S`, or `%s`, the epoch.",
+    "apps[].timestamp.after": "A regular expression: what stands in the line before the timestamp.",
     "http": "Where metrics and the status page are served.",
     "http.listen": "Host and port to listen on; port 0 takes any free one.",
     "state": "The directory of what was learnt, one file an app.",
@@ -75,9 +79,10 @@ def keys(kind: type[msgspec.Struct] = Settings, path: str = "") -> Iterator[Key]
         if default is msgspec.NODEFAULT and field.default_factory is not msgspec.NODEFAULT:
             default = field.default_factory()
         yield Key(where, hint, default)
-        inner = get_args(hint)[0] if get_origin(hint) is tuple else hint
+        several = get_origin(hint) is tuple
+        inner = get_args(hint)[0] if several or get_origin(hint) is types.UnionType else hint
         if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
-            yield from keys(inner, f"{where}[]." if inner is not hint else f"{where}.")
+            yield from keys(inner, f"{where}[]." if several else f"{where}.")
 
 
 def kind_words(kind: Any) -> str:

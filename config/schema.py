@@ -24,6 +24,13 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     patterns: tuple[str, ...] = ()
 
 
+class Timestamp(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a log writes its timestamps, where rnnd does not find that by itself."""
+
+    layout: str  # as strptime has it
+    after: str | None = None  # a regular expression: what stands before the timestamp
+
+
 class AppSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A named group of log files with one health."""
 
@@ -39,6 +46,8 @@ class AppSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     tick: Duration = 10.0  # the stretch of time that the network takes as one
     order: bool = False  # whether the order of lines becomes part of the prediction
     session: str | None = None  # the identifier that ties lines together, such as `request=*`
+    timezone: str = "local"  # of timestamps that name none: local, UTC, an offset or a place
+    timestamp: Timestamp | None = None  # how they are written; found by itself if not given
 
     @property
     def horizons(self) -> tuple[float, ...]:

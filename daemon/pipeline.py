@@ -276,6 +276,8 @@ def log_settings(app: AppSettings) -> LogSettings:
         orange=_health_rule(app.orange),
         order=app.order,
         session=app.session,
+        timezone=app.timezone,
+        timestamp=(app.timestamp.after or "", app.timestamp.layout) if app.timestamp else None,
     )
 
 

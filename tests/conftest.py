@@ -1,10 +1,15 @@
 """What tests in several folders share."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# Timestamps that name no zone are read in the machine's; tests have one of their own.
+os.environ["TZ"] = "UTC"
+time.tzset()
 
 # No test judges by the wall clock. In CI the same examples are tried every time, so that a change
 # is judged by what it changes; elsewhere hypothesis looks for new ones.

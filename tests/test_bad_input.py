@@ -40,6 +40,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "bad-start.csv").write_text("start\nyesterday\n")
     (folder / "unknown-key.yaml").write_text("apps:\n  - name: a\n    logs: [a]\n    horizn: 5m\n")
     (folder / "bad-duration.yaml").write_text("apps:\n  - {name: a, logs: [a], tick: 5x}\n")
+    for name, key in {
+        "zone": "timezone: Mars",
+        "pattern": 'red: {patterns: ["a(b"]}',
+        "layout": 'timestamp: {layout: "%Q"}',
+        "after": 'timestamp: {layout: "%s", after: "(a"}',
+    }.items():
+        text = f"apps:\n  - name: a\n    logs: [a]\n    {key}\n"
+        (folder / f"bad-{name}.yaml").write_text(text)
     (folder / "torn.yaml").write_text("apps: [\n")
     (folder / "model.txt").write_text("not a model")
     return folder
@@ -83,6 +91,7 @@ BACKTEST = [
     (2, ["good.log", "--tick=-1s"], "'-1s' is not a duration"),
     (2, ["good.log", "--horizon", "1s"], "1s is shorter than the tick of 10s"),
     (2, ["good.log", "--budget", "lots"], "'lots' is not a positive rate such as 1/day"),
+    (2, ["good.log", "--timezone", "Mars"], "--timezone: 'Mars' is neither local, nor an offset"),
     (2, ["good.log", "--failures", "missing.csv"], "missing.csv: cannot be read"),
     (2, ["good.log", "--failures", "no-start.csv"], "no-start.csv:1: no column 'start'"),
     (2, ["good.log", "--failures", "bad-start.csv"], "bad-start.csv:2: 'yesterday'"),
@@ -103,6 +112,10 @@ RUN = [
     (2, ["--config", "unknown-key.yaml"], "did you mean 'horizon'"),
     (2, ["--config", "bad-duration.yaml"], "'5x' is not a duration"),
     (2, ["--config", "torn.yaml"], "torn.yaml:"),
+    (2, ["--config", "bad-zone.yaml"], "bad-zone.yaml:4:5: apps[0].timezone: 'Mars' is neither"),
+    (2, ["--config", "bad-pattern.yaml"], "bad-pattern.yaml:4:11: apps[0].red.patterns: an uncl"),
+    (2, ["--config", "bad-layout.yaml"], "apps[0].timestamp.layout: unknown directive %Q"),
+    (2, ["--config", "bad-after.yaml"], "apps[0].timestamp.after: an unclosed ( in '(a'"),
     (2, ["a.log", "--listen", "nowhere"], "'nowhere' is not an address such as"),
     (2, ["a.log", "--listen", "127.0.0.1:99999"], "'127.0.0.1:99999' is not an address"),
     (1, ["a.log", "--listen", "127.0.0.1:0", "--state", "good.log"], "good.log cannot be used"),

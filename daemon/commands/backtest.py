@@ -14,15 +14,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from rnnd.codecs.zone import parse_zone
 from rnnd.config.schema import AppSettings
 from rnnd.config.units import format_duration, parse_duration, parse_rate
 from rnnd.daemon.backtest import Evaluation, Replay, Result, as_json
-from rnnd.daemon.configuration import read_configuration
+from rnnd.daemon.configuration import configured_app
 from rnnd.daemon.files import why, write_atomically
 from rnnd.daemon.incidents import load_incidents
 from rnnd.daemon.pipeline import AppPipeline, Prediction
 from rnnd.daemon.predictions import HEADER, csv_rows, format_time
-from rnnd.errors import RnndError, UsageError
+from rnnd.errors import ConfigError, RnndError, UsageError
 
 
 def argument(parse: Callable[[str], float]) -> Callable[[str], float]:
@@ -35,6 +36,18 @@ def argument(parse: Callable[[str], float]) -> Callable[[str], float]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return convert
+
+
+def zone(text: str) -> str:
+    """Return *text*, an argument that names a time zone."""
+    try:
+        parse_zone(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error).partition(": ")[2]) from None
+    return text
+
+
+ZONE_HELP = "of timestamps that name none: UTC, +01:00, Europe/Paris (default: this machine's)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RATE",
         help="false alarms that you would put up with (default: 1/day)",
     )
+    parser.add_argument("--timezone", type=zone, metavar="ZONE", help=ZONE_HELP)
     parser.add_argument("--predictions", metavar="CSV", help="write every prediction")
     parser.add_argument("--json", metavar="FILE", help="write the scores (- for standard output)")
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
@@ -110,6 +124,7 @@ def settings(arguments: argparse.Namespace) -> AppSettings:
         "alarm_budget": arguments.budget,
         "horizon": horizons[0] if horizons else None,
         "more_horizons": tuple(horizons[1:]) if horizons else None,
+        "timezone": arguments.timezone,
     }
     app = msgspec.structs.replace(
         _named_app(arguments), **{key: value for key, value in given.items() if value is not None}
@@ -130,15 +145,11 @@ def _named_app(arguments: argparse.Namespace) -> AppSettings:
     if not arguments.config:
         name = arguments.name or name_of(arguments.logs[0])
         return AppSettings(name=name, logs=tuple(arguments.logs))
-    apps = {app.name: app for app in read_configuration(Path(arguments.config)).apps}
-    name = arguments.name or next(iter(apps))
-    if name not in apps or (len(apps) > 1 and not arguments.name):
-        raise UsageError(f"--name: {arguments.name!r} is no app of it, one of {', '.join(apps)}")
-    app = apps[name]
+    app = configured_app(Path(arguments.config), arguments.name)
     found = (glob(pattern, recursive=True) for pattern in app.logs)  # noqa: PTH207  any pattern
     logs = sorted({path for paths in found for path in paths})
     if not logs:
-        raise UsageError(f"{name}: {', '.join(app.logs)}: no such file")
+        raise UsageError(f"{app.name}: {', '.join(app.logs)}: no such file")
     return msgspec.structs.replace(app, logs=tuple(logs))
 
 

@@ -6,10 +6,11 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
@@ -21,7 +22,11 @@ from rnnd.codecs.logline import split_tokens
 from rnnd.codecs.numbers import MAX_WORDS, value_of
 from rnnd.codecs.severity import Severity
 from rnnd.codecs.tick import TickPart
+from rnnd.config.schema import AppSettings
+from rnnd.daemon.commands.backtest import ZONE_HELP, zone
+from rnnd.daemon.configuration import configured_app
 from rnnd.daemon.files import open_log, why
+from rnnd.daemon.pipeline import log_settings
 from rnnd.daemon.predictions import format_time
 from rnnd.errors import RnndError
 
@@ -44,8 +49,8 @@ class Seen:
 class Survey:
     """Counts the templates of logs, and notes the template of every line."""
 
-    def __init__(self) -> None:
-        self.codec = LogCodec(LogSettings(order=True))
+    def __init__(self, settings: LogSettings) -> None:
+        self.codec = LogCodec(replace(settings, order=True))
         self.lines: list[tuple[str, NDArray[np.int64]]] = []  # log, template of each line
         self._seen: dict[int, Seen] = {}
         self.events = 0  # lines that are not parts of others
@@ -120,13 +125,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "logs", nargs="+", metavar="LOG", help="a log, also .gz, .bz2, .xz, or - for standard input"
     )
+    parser.add_argument("--config", metavar="FILE", help="read them as an app of it would be read")
+    parser.add_argument("--name", help="which app (default: the only one configured)")
+    parser.add_argument("--timezone", type=zone, metavar="ZONE", help=ZONE_HELP)
     parser.add_argument("--csv", metavar="FILE", help="write log, line and template of every line")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Show the templates of the logs."""
-    survey = Survey()
+    survey = Survey(log_settings(_app(arguments)))
     for name in dict.fromkeys(arguments.logs):
         survey.read(name)
     rows = [describe(survey, number, seen) for number, seen in survey.templates().items()]
@@ -137,6 +145,15 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         show(rows)
     return 0
+
+
+def _app(arguments: argparse.Namespace) -> AppSettings:
+    """Return the app whose settings say how the logs are read."""
+    if arguments.config:
+        app = configured_app(Path(arguments.config), arguments.name)
+    else:
+        app = AppSettings(name="logs", logs=tuple(arguments.logs))
+    return msgspec.structs.replace(app, timezone=arguments.timezone or app.timezone)
 
 
 def describe(survey: Survey, number: int, seen: Seen) -> dict[str, Any]:

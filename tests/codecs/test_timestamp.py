@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from rnnd.codecs.clock import Clock
 from rnnd.codecs.stamps import StampReader
-from rnnd.codecs.timestamp import detect, stamp_seconds, user_stamp
-from rnnd.errors import ConfigError
+from rnnd.codecs.timestamp import detect, stamp_seconds
 
 ARRIVAL = datetime(2024, 6, 1, tzinfo=UTC).timestamp()
 
@@ -128,27 +127,6 @@ def test_a_second_format_in_the_same_log_is_read_too() -> None:
     data = b"2024-03-09 08:07:05 up\nMar  9 08:07:05 host app[1]: up\n" * 20
 
     assert times_of(data) == [MOMENT] * 40
-
-
-def test_a_user_can_describe_a_timestamp_of_his_own() -> None:
-    stamp = user_stamp(r"^\w+~", "%d;%m;%Y;%H;%M;%S")
-
-    assert times_of(b"app~09;03;2024;08;07;05~up\n", reader=StampReader(stamp)) == [MOMENT]
-
-
-@pytest.mark.parametrize(
-    ("expression", "layout", "message"),
-    [
-        ("", "%Y-%Q", "unknown directive %Q"),
-        ("", "%Y-%m-%d", "neither the hour"),
-        ("(", "%H:%M", "no regular expression"),
-    ],
-)
-def test_a_wrong_description_is_told_in_one_line(
-    expression: str, layout: str, message: str
-) -> None:
-    with pytest.raises(ConfigError, match=message):
-        user_stamp(expression, layout)
 
 
 def test_what_a_reader_has_found_survives_a_restart() -> None:

@@ -189,3 +189,15 @@ def test_a_bad_duration_or_rate_is_told_with_what_was_expected(
 
     assert stopped.value.code == 2
     assert "'soon' is not a" in capsys.readouterr().err
+
+
+def test_the_zone_of_timestamps_that_name_none_can_be_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("2026-07-01 08:15:02 INFO up\n2026-07-01 08:16:02 INFO up\n", encoding="utf-8")
+
+    run(log, "--timezone", "Europe/Paris", "--json", "-")
+
+    start = json.loads(capsys.readouterr().out)["start_timestamp_seconds"]
+    assert start == datetime(2026, 7, 1, 6, 15, tzinfo=UTC).timestamp()

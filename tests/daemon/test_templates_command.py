@@ -76,3 +76,31 @@ def test_a_csv_that_cannot_be_written_is_told(
     assert main(["templates", str(log), "--csv", "/nowhere/lines.csv"]) == 1
 
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_the_zone_of_timestamps_that_name_none_can_be_said(
+    log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["templates", "--json", "--timezone", "Europe/Paris", str(log)])
+
+    assert json.loads(capsys.readouterr().out)[0]["first"] == "2024-03-09T07:07:00Z"
+
+
+def test_logs_are_read_as_the_configured_app_would(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, configuration = tmp_path / "odd.log", tmp_path / "rnnd.yaml"
+    log.write_text("app~09;03;2024;08.07 up\n", encoding="utf-8")
+    configuration.write_text(
+        "apps:\n"
+        "  - {name: web, logs: [/var/log/web.log]}\n"
+        "  - name: odd\n"
+        "    logs: [/var/log/odd.log]\n"
+        "    timezone: '-01:00'\n"
+        "    timestamp: {layout: '%d;%m;%Y;%H.%M', after: '^app~'}\n",
+        encoding="utf-8",
+    )
+
+    main(["templates", "--json", "--config", str(configuration), "--name", "odd", str(log)])
+
+    assert json.loads(capsys.readouterr().out)[0]["first"] == "2024-03-09T09:07:00Z"
