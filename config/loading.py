@@ -1,37 +1,49 @@
 """Reads a configuration file's text into settings, and names all of its mistakes at once."""
 
+import re
 import types
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
-from typing import Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import yaml
 
 from rnnd.config.names import NAME, NAME_EXPECTED, unique_names
 from rnnd.config.nodes import Mistake, compose, describe, mistake_at, nearest
-from rnnd.config.schema import AppSettings, Duration, Rate, Settings
+from rnnd.config.passwords import parse_hash
+from rnnd.config.schema import (
+    AppSettings,
+    Duration,
+    HttpSettings,
+    Rate,
+    Settings,
+    UserSettings,
+)
 from rnnd.config.units import format_duration, parse_duration, parse_rate
-from rnnd.errors import ConfigError
+from rnnd.errors import ConfigError, RnndError
 
 MIN_TICK = 1.0  # s
 MAX_TICKS = 100_000  # in a horizon
 
+USER = re.compile(r"[^:\x00-\x20\x7f]{1,64}")
+USER_EXPECTED = "a name of 1 to 64 characters without spaces and ':'"
+
+_INDEX = re.compile(r"\[[0-9]+\]")
+
 T = TypeVar("T")
 
-Faults: TypeAlias = Callable[[msgspec.Struct], Iterable[tuple[str, str]]]
-"""Gives the key and the fault of each value of a part of the settings that makes no sense."""
+Check = Callable[[str, Any], object]
 
 
-def load_settings(text: str, name: str, faults: Faults = lambda settings: ()) -> Settings:
+def load_settings(text: str, name: str, check: Check = lambda _, __: None) -> Settings:
     """Return the settings that *text*, the content of the file *name*, says.
 
-    Of values that mean nothing here, such as patterns, *faults* tells what is wrong with them.
-
-    Raises `ConfigError` with a line ``file:line:column: message`` for every mistake.
+    *check* gets every value and the path of its key, such as ``apps[].red.patterns[]``, and raises
+    `RnndError` where the value will not do. Raises `ConfigError` with a line
+    ``file:line:column: message`` for every mistake.
     """
     composed = compose(text)
-    reader = _Reader(faults)
+    reader = _Reader(check)
     reader.mistakes.extend(composed.mistakes)
     settings = None
     if composed.root is not None:
@@ -51,15 +63,19 @@ class _UnreadableError(Exception):
 class _Reader:
     """Reads nodes by the types of the schema and writes down what does not fit."""
 
-    def __init__(self, faults: Faults) -> None:
-        self._faults = faults
+    def __init__(self, check: Check) -> None:
         self.mistakes: list[Mistake] = []
+        self._check = check
 
     def read(self, node: yaml.Node, kind: type[T], where: str) -> T | None:
         """Return what *node* says as a *kind*; None when it has a mistake."""
         try:
             value: T = self._value(node, kind, where)
+            self._check(_INDEX.sub("[]", where), value)
         except _UnreadableError:
+            return None
+        except RnndError as error:
+            self._fail(node, where, str(error))
             return None
         return value
 
@@ -152,7 +168,7 @@ class _Reader:
         if len(self.mistakes) > before:
             raise _UnreadableError
         settings = kind(**values)
-        for key, message in chain(_contradictions(settings), self._faults(settings)):
+        for key, message in _contradictions(settings):
             self._fail(nodes.get(key, node), f"{where}.{key}".lstrip("."), message)
         if len(self.mistakes) > before:
             raise _UnreadableError
@@ -198,14 +214,27 @@ def _contradictions(settings: msgspec.Struct) -> Iterator[tuple[str, str]]:
             elif not settings.order:
                 yield "session", "is only of use with order: true"
         yield from _bad_times(settings)
+    elif isinstance(settings, UserSettings):
+        yield from _bad_user(settings)
     elif isinstance(settings, Settings) and settings.checkpoint_every < 1:
         yield "checkpoint_every", "shorter than 1s"
-    listen = getattr(settings, "listen", None)
-    if listen is not None:
+    elif isinstance(settings, HttpSettings):
         try:
-            parse_address(listen)
+            parse_address(settings.listen)
         except ValueError as error:
             yield "listen", str(error)
+        names = [user.name for user in settings.users]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield "users", f"two users have the name {name!r}"
+
+
+def _bad_user(user: UserSettings) -> Iterator[tuple[str, str]]:
+    if not USER.fullmatch(user.name):
+        yield "name", f"{user.name[:70]!r} is not {USER_EXPECTED}"
+    try:
+        parse_hash(user.password_hash)
+    except ValueError as error:
+        yield "password_hash", str(error)
 
 
 def _bad_times(app: AppSettings) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from rnnd.config.schema import Duration, Rate, Rule, Settings
+from rnnd.config.schema import AppSettings, Duration, Rate, Rule, Settings
 from rnnd.config.units import format_duration, format_rate
 
 Json = dict[str, Any]
@@ -36,6 +36,12 @@ WORDS = {
     "apps[].timestamp.after": "A regular expression: what stands in the line before the timestamp.",
     "http": "Where metrics and the status page are served.",
     "http.listen": "Host and port to listen on; port 0 takes any free one.",
+    "http.tls": "Speak HTTPS with this certificate; without it, HTTP.",
+    "http.tls.certificate": "A PEM file: the certificate, then those that lead to the authority.",
+    "http.tls.key": "A PEM file: its key, without a password, not readable by everybody.",
+    "http.users": "Who may ask (basic authentication); with an empty list, everybody.",
+    "http.users[].name": "What the user is called: 1 to 64 characters, no space, no `:`.",
+    "http.users[].password_hash": "What `rnnd config password` makes of the user's password.",
     "state": "The directory of what was learnt, one file an app.",
     "checkpoint_every": "How often that is saved.",
 }
@@ -79,10 +85,18 @@ def keys(kind: type[msgspec.Struct] = Settings, path: str = "") -> Iterator[Key]
         if default is msgspec.NODEFAULT and field.default_factory is not msgspec.NODEFAULT:
             default = field.default_factory()
         yield Key(where, hint, default)
-        several = get_origin(hint) is tuple
-        inner = get_args(hint)[0] if several or get_origin(hint) is types.UnionType else hint
+        many = get_origin(hint) is tuple
+        inner = get_args(hint)[0] if many else _required(hint)
         if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
-            yield from keys(inner, f"{where}[]." if several else f"{where}.")
+            yield from keys(inner, f"{where}[]." if many else f"{where}.")
+
+
+def _required(kind: Any) -> Any:
+    """Return *kind* without None."""
+    if get_origin(kind) not in (Union, types.UnionType):
+        return kind
+    (inner,) = (one for one in get_args(kind) if one is not type(None))
+    return inner
 
 
 def kind_words(kind: Any) -> str:
@@ -99,11 +113,11 @@ def kind_words(kind: Any) -> str:
     if origin is Literal:
         return "one of " + ", ".join(f"`{one}`" for one in get_args(kind))
     if origin in (Union, types.UnionType):
-        return kind_words(next(one for one in get_args(kind) if one is not type(None)))
+        return kind_words(_required(kind))
     if origin is tuple:
         inner = get_args(kind)[0]
         if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
-            return "list of mappings, or of globs"
+            return f"list of mappings{', or of globs' if inner is AppSettings else ''}"
         return {"text": "list of texts", "duration": "list of durations"}[kind_words(inner)]
     if issubclass(kind, msgspec.Struct):
         return "mapping"
@@ -178,14 +192,13 @@ def _schema(kind: Any, path: str) -> Json:
     if origin is Literal:
         return {"enum": list(get_args(kind))}
     if origin in (Union, types.UnionType):
-        (inner,) = (one for one in get_args(kind) if one is not type(None))
-        return {"anyOf": [_schema(inner, path), {"type": "null"}]}
+        return {"anyOf": [_schema(_required(kind), path), {"type": "null"}]}
     if origin is tuple:
         inner = get_args(kind)[0]
-        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+        if inner is AppSettings:
             choices = [{"type": "string"}, _object(inner, f"{path}[].")]
             return {"type": "array", "minItems": 1, "items": {"anyOf": choices}}
-        return {"type": "array", "items": _schema(inner, path)}
+        return {"type": "array", "items": _schema(inner, f"{path}[]")}
     if issubclass(kind, msgspec.Struct):
         return _object(kind, f"{path}.")
     return {"type": {str: "string", bool: "boolean", int: "integer", float: "number"}[kind]}

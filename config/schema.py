@@ -55,10 +55,26 @@ class AppSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         return tuple(dict.fromkeys((self.horizon, *self.more_horizons)))
 
 
+class TlsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """With which certificate the server speaks TLS; both are PEM files."""
+
+    certificate: str  # with the certificates between it and the authority after it
+    key: str
+
+
+class UserSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Somebody who may ask, by basic authentication."""
+
+    name: str
+    password_hash: str  # as `config.passwords` writes it
+
+
 class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where metrics and the status are served."""
+    """Where metrics and the status are served, and to whom."""
 
     listen: str = "127.0.0.1:7663"  # 7663 spells RNND on a telephone
+    tls: TlsSettings | None = None  # without it, plain HTTP
+    users: tuple[UserSettings, ...] = ()  # without any, everybody may ask
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

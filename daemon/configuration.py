@@ -1,24 +1,33 @@
 """The configuration file on disk."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-
-import msgspec
+from typing import Any
 
 from rnnd.codecs.described import described_stamp
 from rnnd.codecs.pattern import Patterns
 from rnnd.codecs.zone import parse_zone
-from rnnd.config.loading import load_settings
-from rnnd.config.schema import AppSettings, Rule, Settings, Timestamp
+from rnnd.config.loading import Check, load_settings
+from rnnd.config.schema import AppSettings, Settings
 from rnnd.daemon.files import why
 from rnnd.errors import ConfigError, UsageError
 
+CONFIGURATION = "/etc/rnnd/rnnd.yaml"
 LIMIT = 1 << 22  # bytes that are read
 
+MEANING: dict[str, Callable[[str], object]] = {
+    "apps[].red.patterns[]": lambda text: Patterns((text,)),
+    "apps[].orange.patterns[]": lambda text: Patterns((text,)),
+    "apps[].timezone": parse_zone,
+    "apps[].timestamp.layout": lambda text: described_stamp("", text),
+    "apps[].timestamp.after": lambda text: described_stamp(text, "%s"),
+}
+"""What fails where the value of a key means nothing."""
 
-def read_configuration(path: Path) -> Settings:
-    """Return the settings in the file *path*.
+
+def read_configuration(path: Path, check: Check | None = None) -> Settings:
+    """Return the settings in the file *path*; `load_settings` tells what *check* is.
 
     Raises `UsageError` where it cannot be read, `ConfigError` where it is wrong.
     """
@@ -29,27 +38,16 @@ def read_configuration(path: Path) -> Settings:
         raise UsageError(f"{path}: cannot be read ({why(error)})") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 (byte {error.start + 1})") from error
-    return load_settings(text, str(path), faults)
+    return load_settings(text, str(path), check or check_meaning)
 
 
-def faults(settings: msgspec.Struct) -> Iterator[tuple[str, str]]:
-    """Give key and fault of what the log codec makes no sense of."""
-    for key, attempt in _attempts(settings):
+def check_meaning(key: str, value: Any) -> None:
+    """Raise `ConfigError` for a *value* of *key* that the log codec makes no sense of."""
+    if key in MEANING and value is not None:
         try:
-            attempt()
-        except ConfigError as error:
-            yield key, str(error).partition(": ")[2]  # without the codec's own name for it
-
-
-def _attempts(settings: msgspec.Struct) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Give the keys that mean something to the codec, and what fails where they do not."""
-    if isinstance(settings, Rule):
-        yield "patterns", lambda: Patterns(settings.patterns)
-    elif isinstance(settings, AppSettings):
-        yield "timezone", lambda: parse_zone(settings.timezone)
-    elif isinstance(settings, Timestamp):
-        yield "layout", lambda: described_stamp("", settings.layout)
-        yield "after", lambda: described_stamp(settings.after or "", "%s")
+            MEANING[key](value)
+        except ConfigError as error:  # which begins with the codec's own name for it
+            raise ConfigError(str(error).partition(": ")[2]) from error
 
 
 def configured_app(path: Path, name: str | None) -> AppSettings:

@@ -3,15 +3,19 @@
 The usual servers hold a thread for each connection, for as long as the other side likes. Here one
 thread serves all connections from a selector. A request is at most `MAX_REQUEST` bytes, a
 connection lives at most `PATIENCE` seconds, and of more than `MAX_CONNECTIONS` the oldest goes.
-Every response closes its connection.
+Every response closes its connection. With TLS all of this holds too: nothing is waited for, not
+even a handshake, and who speaks plain HTTP is sent on to https.
 """
 
 import logging
+import re
 import selectors
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -23,6 +27,10 @@ log = logging.getLogger(__name__)
 MAX_CONNECTIONS = 64
 MAX_REQUEST = 8192  # bytes, head and body
 PATIENCE = 10.0  # s
+
+_HANDSHAKE = b"\x16"  # the first byte of TLS
+_HOST = re.compile(r"[A-Za-z0-9_.\[\]:-]{1,255}", re.ASCII)
+_PATH = re.compile(r"/[A-Za-z0-9_./-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,14 @@ def refuse(status: HTTPStatus, **headers: str) -> Response:
     return Response(f"{status.phrase}\n".encode(), status=status, headers=headers)
 
 
+def redirect(request: Request) -> Response:
+    """Return the answer to plain HTTP where TLS is expected: the same address with https."""
+    host = request.headers.get("host", "")
+    if not (_HOST.fullmatch(host) and _PATH.fullmatch(request.path)):
+        return refuse(HTTPStatus.BAD_REQUEST)
+    return refuse(HTTPStatus.PERMANENT_REDIRECT, Location=f"https://{host}{request.path}")
+
+
 def parse_request(data: bytes) -> Request | Response | None:
     """Return the request that *data* holds, None while it is not whole, a refusal when it is bad.
 
@@ -94,21 +110,52 @@ def parse_request(data: bytes) -> Request | Response | None:
     return Request(words[0], words[1].partition("?")[0], headers)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Connection:
     """One client; `outgoing` is None until its request is answered."""
 
     stream: socket.socket
+    descriptor: int
     deadline: float
+    tls: ssl.SSLContext | None  # expected, but not begun
+    clear: bool = False  # the client speaks plain HTTP where TLS is expected
     incoming: bytes = b""
     outgoing: memoryview | None = None
+
+    def encrypt(self) -> None:
+        """Speak TLS from now on, unless the client's first byte is none of TLS."""
+        first = self.stream.recv(1, socket.MSG_PEEK)
+        context, self.tls = self.tls, None
+        self.clear = first != _HANDSHAKE
+        if context is not None and not self.clear:
+            self.stream = context.wrap_socket(
+                self.stream, server_side=True, do_handshake_on_connect=False
+            )
+
+    def receive(self) -> None:
+        """Take in what has come; with TLS that may be more than the kernel still has."""
+        while True:
+            data = self.stream.recv(MAX_REQUEST)
+            if not data:
+                raise ConnectionResetError
+            self.incoming = (self.incoming + data)[: 2 * MAX_REQUEST]
+            if not (isinstance(self.stream, ssl.SSLSocket) and self.stream.pending()):
+                return
+
+    def close(self) -> None:
+        """Close the connection, with TLS's own goodbye after an answer."""
+        if isinstance(self.stream, ssl.SSLSocket) and self.outgoing is not None:
+            with suppress(OSError, ValueError):
+                self.stream.unwrap()
+        self.stream.close()
 
 
 class HttpServer:
     """Answers requests on *host* and *port* by *handle*, which runs on the server's thread.
 
     A *listener* that somebody else opened, such as systemd, takes the place of host and port.
-    Raises `RnndError` when the address cannot be had.
+    *tls* gives the context for a new connection, or None where it is to be plain HTTP. Raises
+    `RnndError` when the address cannot be had.
     """
 
     def __init__(
@@ -117,11 +164,13 @@ class HttpServer:
         port: int,
         handle: Callable[[Request], Response],
         listener: socket.socket | None = None,
+        tls: Callable[[], ssl.SSLContext | None] = lambda: None,
     ) -> None:
         self._handle = handle
+        self._tls = tls
         self._listener = _listen(host, port) if listener is None else listener
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
-        self._connections: dict[socket.socket, _Connection] = {}  # the oldest first
+        self._connections: dict[_Connection, None] = {}  # the oldest first
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._wake_up, self._woken = socket.socketpair()
@@ -133,7 +182,8 @@ class HttpServer:
     def url(self) -> str:
         """Where the server is found."""
         host, port = self.address
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "http" if self._tls() is None else "https"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     def start(self) -> None:
         """Begin to answer."""
@@ -145,7 +195,7 @@ class HttpServer:
         self._wake_up.send(b"x")
         if self._thread.ident is not None:
             self._thread.join()
-        for connection in list(self._connections.values()):
+        for connection in list(self._connections):
             self._drop(connection)
         self._selector.close()
         for one in (self._listener, self._wake_up, self._woken):
@@ -160,7 +210,7 @@ class HttpServer:
                 elif isinstance(key.data, _Connection):
                     self._turn(key.data)
             now = time.monotonic()
-            for connection in list(self._connections.values()):
+            for connection in list(self._connections):
                 if connection.deadline <= now:
                     self._drop(connection)
 
@@ -170,49 +220,73 @@ class HttpServer:
         except OSError as error:  # the client has left, or descriptors are used up
             log.debug("no connection accepted: %s", error)
             if self._connections:
-                self._drop(next(iter(self._connections.values())))
+                self._drop(next(iter(self._connections)))
             return
         stream.setblocking(False)
+        try:
+            tls = self._tls()
+        except RnndError:  # told already: there is no certificate to be had
+            stream.close()
+            return
         if len(self._connections) >= MAX_CONNECTIONS:
-            self._drop(next(iter(self._connections.values())))
-        connection = _Connection(stream, time.monotonic() + PATIENCE)
-        self._connections[stream] = connection
-        self._selector.register(stream, selectors.EVENT_READ, connection)
+            self._drop(next(iter(self._connections)))
+        connection = _Connection(stream, stream.fileno(), time.monotonic() + PATIENCE, tls)
+        self._connections[connection] = None
+        self._selector.register(connection.descriptor, selectors.EVENT_READ, connection)
 
     def _turn(self, connection: _Connection) -> None:
-        """Read or write what the client is ready for."""
+        """Read or write what the client is ready for, and wait for what is needed next."""
+        if connection not in self._connections:
+            return  # dropped after the selector had named it
+        wanted = selectors.EVENT_READ
         try:
+            if connection.tls is not None:
+                connection.encrypt()
             if connection.outgoing is None:
-                self._receive(connection)
-            else:
+                connection.receive()
+                self._answer(connection)
+            if connection.outgoing is not None:
+                wanted = selectors.EVENT_WRITE
                 sent = connection.stream.send(connection.outgoing)
                 connection.outgoing = connection.outgoing[sent:]
+        except ssl.SSLWantReadError:
+            wanted = selectors.EVENT_READ
+        except ssl.SSLWantWriteError:
+            wanted = selectors.EVENT_WRITE
         except BlockingIOError:
-            return
+            pass
         except OSError:
             self._drop(connection)
             return
         if connection.outgoing is not None and not connection.outgoing:
             self._drop(connection)
+        else:
+            self._selector.modify(connection.descriptor, wanted, connection)
 
-    def _receive(self, connection: _Connection) -> None:
-        data = connection.stream.recv(MAX_REQUEST)
-        if not data:
-            self._drop(connection)
-            return
-        connection.incoming = (connection.incoming + data)[: 2 * MAX_REQUEST]
+    def _answer(self, connection: _Connection) -> None:
         request = parse_request(connection.incoming)
         if request is None:
             return
-        response = request if isinstance(request, Response) else self._handle(request)
-        head_only = isinstance(request, Request) and request.method == "HEAD"
+        if isinstance(request, Response):
+            response, head_only = request, False
+        else:
+            response = redirect(request) if connection.clear else self._respond(request)
+            head_only = request.method == "HEAD"
         connection.outgoing = memoryview(response.encode(head_only))
-        self._selector.modify(connection.stream, selectors.EVENT_WRITE, connection)
+
+    def _respond(self, request: Request) -> Response:
+        """Return the handler's answer; what goes wrong in it must not end the server."""
+        try:
+            return self._handle(request)
+        except Exception:
+            log.exception("%s could not be answered", request.path[:80])
+            return refuse(HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _drop(self, connection: _Connection) -> None:
-        if self._connections.pop(connection.stream, None) is not None:
-            self._selector.unregister(connection.stream)
-            connection.stream.close()
+        if connection in self._connections:
+            del self._connections[connection]
+            self._selector.unregister(connection.descriptor)
+            connection.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

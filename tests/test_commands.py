@@ -1,5 +1,6 @@
 """status, explain, config, systemd and completion, as a user types them."""
 
+import io
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from rnnd.codecs.health import Health
 from rnnd.config.loading import load_settings
+from rnnd.config.passwords import parse_hash
 from rnnd.daemon.cli import COMMANDS, main
 from rnnd.daemon.evidence import Evidence
 from rnnd.daemon.history import Alarm, Line, Recent
@@ -168,6 +170,83 @@ def test_check_names_every_mistake(tmp_path: Path, capsys: pytest.CaptureFixture
     assert f"{path}:5:1: " in said
 
 
+def test_check_names_what_the_daemon_would_refuse_later_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "rnnd.yaml"
+    (tmp_path / "crt").write_text("none", "utf-8")
+    path.write_text(
+        "apps:\n"
+        "  - name: web\n"
+        "    logs: [/a]\n"
+        f"    failures: {tmp_path}/none.csv\n"
+        "    red: {patterns: [fine, '(']}\n"
+        "http:\n"
+        f"  tls: {{certificate: {tmp_path}/crt, key: {tmp_path}/crt}}\n",
+        "utf-8",
+    )
+
+    assert main(["config", "check", str(path)]) == 2
+
+    said = capsys.readouterr().err
+    assert f"{path}:4:15: apps[0].failures: {tmp_path}/none.csv: cannot be read" in said
+    assert f"{path}:5:28: apps[0].red.patterns[1]: an unclosed ( in '('" in said
+    assert f"{path}:7:8: http.tls: {tmp_path}/crt" in said
+
+
+def test_check_notes_what_is_no_mistake_but_may_be_amiss(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "rnnd.yaml"
+    path.write_text(
+        f"apps: [{tmp_path}/*.log, {tmp_path}/*.yaml]\nhttp: {{listen: '0.0.0.0:1', tls: "
+        "{certificate: /run/credentials/rnnd.service/crt, key: /nowhere}}\n",
+        "utf-8",
+    )
+
+    assert main(["config", "check", str(path)]) == 0
+
+    notes = [line for line in capsys.readouterr().out.splitlines() if ": note: " in line]
+    assert len(notes) == 3
+    assert f"{tmp_path}/*.log: no such file now" in notes[0]
+    assert "not for you to read" in notes[1]
+    assert "sees lines of your logs" in notes[2]
+
+
+def test_what_password_prints_goes_into_the_configuration_as_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("open: sesame \n"))
+
+    assert main(["config", "password", "5"]) == 0
+
+    settings = load_settings(f"apps: [/a]\nhttp:\n  users:\n{capsys.readouterr().out}", "made")
+    (user,) = settings.http.users
+    assert user.name == "5"
+    assert parse_hash(user.password_hash).matches("open: sesame ")
+
+
+def test_a_password_may_be_made_up(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "password", "alice", "--generate"]) == 0
+
+    said = capsys.readouterr()
+    password = said.err.removeprefix("the password of alice: ").strip()
+    assert len(password) >= 32
+    assert password not in said.out
+    assert parse_hash(yaml.safe_load(said.out)[0]["password_hash"]).matches(password)
+
+
+@pytest.mark.parametrize(("name", "typed"), [("a b", "x\n"), ("a", "\n"), ("a", "a\tb\n")])
+def test_a_password_that_cannot_be_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, typed: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+
+    assert main(["config", "password", name]) == 2
+
+    assert capsys.readouterr().out == ""
+
+
 def test_the_schema_knows_the_keys_of_the_default_configuration(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -244,7 +323,7 @@ def test_show_prints_the_units_as_they_are_in_the_source(
     [
         (["sta"], {"status"}),
         (["config", "ch"], {"check"}),
-        (["status", "--u"], {"--url"}),
+        (["status", "--ur"], {"--url"}),
         (["systemd", "install", "--so"], {"--socket"}),
     ],
 )

@@ -9,7 +9,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from rnnd.daemon.client import URL, fetch_status
+from rnnd.daemon import client
 from rnnd.daemon.evidence import Evidence
 from rnnd.daemon.terminal import health_text
 from rnnd.daemon.words import evidence_words, percent, plain
@@ -21,13 +21,13 @@ OUTCOMES = {"open": "still open", "true": "came true", "false": "false alarm"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `rnnd explain` takes."""
     parser.add_argument("app", metavar="APP", help="the name of an app")
-    parser.add_argument("--url", default=URL, help=f"where rnnd listens ({URL})")
     parser.add_argument("--json", action="store_true", help="for programs")
+    client.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what is known of one app."""
-    apps = {app["name"]: app for app in fetch_status(arguments.url)["apps"]}
+    apps = {app["name"]: app for app in client.fetch_status(client.find_daemon(arguments))["apps"]}
     if arguments.app not in apps:
         known = ", ".join(map(plain, apps)) or "none"
         raise UsageError(f"APP: {plain(arguments.app)!r} is unknown, rnnd watches {known}")

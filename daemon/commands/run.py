@@ -17,16 +17,18 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 
 from rnnd.config.loading import parse_address
 from rnnd.config.names import app_name
-from rnnd.config.schema import AppSettings, HttpSettings, Settings
+from rnnd.config.schema import AppSettings, Settings
 from rnnd.config.units import parse_duration
 from rnnd.daemon.activation import inherited_listener
 from rnnd.daemon.configuration import read_configuration
+from rnnd.daemon.guard import Guard, exposures
 from rnnd.daemon.http import HttpServer
 from rnnd.daemon.metrics import StatusCollector
 from rnnd.daemon.notify import Notifier
 from rnnd.daemon.page import Pages
 from rnnd.daemon.rotation import is_packed
 from rnnd.daemon.service import Service
+from rnnd.daemon.tls import ServerTls, load_certificate
 from rnnd.errors import RnndError, UsageError
 
 log = logging.getLogger(__name__)
@@ -53,7 +55,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     def reload() -> None:
         try:
-            service.reload(read_settings(arguments))
+            new = read_settings(arguments)
+            if new.http.tls is not None:
+                load_certificate(new.http.tls)
+            _warn(new, parse_address(new.http.listen)[0])
+            if (new.http.listen, new.state) != (settings.http.listen, settings.state):
+                log.warning("a new http.listen or state takes effect after a restart")
+            service.reload(new)
         except RnndError as error:
             log.error("the configuration stays as it was:\n%s", error)
             service.reload_failed(str(error))
@@ -63,8 +71,13 @@ def run(arguments: argparse.Namespace) -> int:
     ProcessCollector(registry=registry)
     registry.register(StatusCollector(service.status))
     host, port = parse_address(settings.http.listen)
-    pages = Pages(service.status, registry, reload)
-    server = HttpServer(host, port, pages, inherited_listener())
+    guard = Guard(
+        Pages(service.status, registry, reload), users=lambda: service.settings.http.users
+    )
+    tls = ServerTls(lambda: service.settings.http.tls)
+    tls.context()  # raises where there is no good certificate to begin with
+    server = HttpServer(host, port, guard, inherited_listener(), tls.context)
+    _warn(settings, server.address[0])
     with _signals(service, reload):
         try:
             log.info("metrics and status on %s, state in %s", server.url, settings.state)
@@ -74,6 +87,11 @@ def run(arguments: argparse.Namespace) -> int:
             server.stop()
     log.info("saved and stopped")
     return 0
+
+
+def _warn(settings: Settings, host: str) -> None:
+    for text in exposures(settings.http, host):
+        log.warning("%s", text)
 
 
 @contextmanager
@@ -124,7 +142,7 @@ def read_settings(arguments: argparse.Namespace) -> Settings:
             parse_address(arguments.listen)
         except ValueError as error:
             raise UsageError(f"--listen: {error}") from error
-        changes["http"] = HttpSettings(listen=arguments.listen)
+        changes["http"] = msgspec.structs.replace(settings.http, listen=arguments.listen)
     if arguments.checkpoint_every:
         try:
             changes["checkpoint_every"] = parse_duration(arguments.checkpoint_every)

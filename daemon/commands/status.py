@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rnnd.daemon.client import URL, fetch_status
+from rnnd.daemon import client
 from rnnd.daemon.terminal import health_text
 from rnnd.daemon.words import percent, plain
 
@@ -17,13 +17,13 @@ ORDER = ("red", "orange", "unknown", "green")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `rnnd status` takes."""
-    parser.add_argument("--url", default=URL, help=f"where rnnd listens ({URL})")
     parser.add_argument("--json", action="store_true", help="for programs")
+    client.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the status."""
-    status = fetch_status(arguments.url)
+    status = client.fetch_status(client.find_daemon(arguments))
     if arguments.json:
         print(json.dumps(status, indent=2))
         return 0

@@ -55,6 +55,40 @@ MISSPELT = {
 MISSPELT_ON_TOP = {
     "app": "apps", "htpp": "http", "State": "state", "checkpoint_evry": "checkpoint_every",
 }  # fmt: skip
+HASH = "$scrypt$ln=14,r=8,p=5$AAAAAAAAAAAAAAAAAAAAAA$" + "A" * 43
+
+
+def users(*names: str) -> str:
+    listed = ", ".join(f"{{name: {name}, password_hash: '{HASH}'}}" for name in names)
+    return f"{{users: [{listed}]}}"
+
+
+HTTP = {
+    "{tls: true}": "http.tls",
+    "{tls: /etc/tls.crt}": "http.tls",
+    "{tls: []}": "http.tls",
+    "{tls: {}}": "'certificate' is missing",
+    "{tls: {certificate: /a.crt}}": "'key' is missing",
+    "{tls: {key: /a.key}}": "'certificate' is missing",
+    "{tls: {cert: /a.crt, key: /a.key}}": "'certificate'",
+    "{tls: {certificate: [/a.crt], key: /a.key}}": "http.tls.certificate",
+    "{tls: {certificate: /a.crt, key: ''}}": "http.tls.key: '' is empty",
+    "{users: alice}": "http.users",
+    "{users: [alice]}": "http.users[0]",
+    "{users: {alice: secret}}": "http.users",
+    "{users: [{}]}": "'name' is missing",
+    "{users: [{name: alice}]}": "'password_hash' is missing",
+    "{users: [{name: alice, password: secret}]}": "'password_hash'",
+    "{users: [{name: alice, password_hash: secret}]}": "is no hash",
+    "{users: [{name: alice, password_hash: ''}]}": "empty",
+    users("'a:b'"): "is not a name",
+    users("'a b'"): "is not a name",
+    users("5"): "in quotes",
+    users("a", "a"): "two users",
+    users("a").replace("14", "25"): "64 MiB",
+    "{lisen: 'a:1'}": "'listen'",
+    "{user: []}": "'users'",
+}
 STRUCTURES = {
     "": "empty",
     "# nothing but a comment\n": "empty",
@@ -124,6 +158,7 @@ BROKEN = [
     *((in_app(f"red: {value}"), "red") for value in ("critical", "[critical]", "5", "null")),
     *((in_app(f"failures: {value}"), "failures") for value in ("5", "[a]", "{a: b}", "true", "''")),
     *((top(f"http: {{listen: {value}}}"), "listen") for value in ADDRESSES),
+    *((top(f"http: {value}"), said) for value, said in HTTP.items()),
     *(
         (top(f"http: {value}"), "http")
         for value in ("7663", "[a]", "null", "listen", "{port: 7663}")
@@ -154,6 +189,15 @@ def test_a_mistake_is_named_with_its_place(text: str, said: str) -> None:
     lines = str(caught.value).splitlines()
     assert all(re.match(r"rnnd\.yaml:[1-9]\d*:[1-9]\d*: .+", line) for line in lines), lines
     assert said in str(caught.value)
+
+
+def test_a_password_in_the_place_of_its_hash_is_never_repeated() -> None:
+    text = top("http: {users: [{name: alice, password_hash: hunter2}]}")
+
+    with pytest.raises(ConfigError) as caught:
+        load_settings(text, "rnnd.yaml")
+
+    assert "hunter2" not in str(caught.value)
 
 
 def test_there_are_enough_of_them() -> None:
