@@ -5,6 +5,7 @@ is closed once all have passed it. Every prediction is made before its outcome i
 """
 
 import time
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ class Replay:
             total = sum(size for size in sizes if size is not None) if None not in sizes else 0
             while unread := [source for source in sources if source.chunks is not None]:
                 self._feed(min(unread, key=self._place))
-                yield from self.pipeline.close(self._watermark(sources))
+                yield from self.pipeline.closing(self._watermark(sources))
                 if total:
                     progress(sum(source.stream.position for source in sources) / total)
         yield from self.pipeline.finish()
@@ -119,8 +120,8 @@ class Evaluation:
 
     def __init__(self, pipeline: AppPipeline) -> None:
         self.pipeline = pipeline
-        self._red: list[list[float]] = []
-        self._onsets: list[bool] = []
+        self._red = [array("d") for _ in pipeline.horizons]
+        self._onsets = bytearray()  # 1 for a tick in which a failure began
         self._known = 0
         self._lines = self._unparsed = 0
         self._start = self._end = 0.0
@@ -131,7 +132,8 @@ class Evaluation:
         if not self._onsets:
             self._start = prediction.time - self.pipeline.app.tick
         self._end = prediction.time
-        self._red.append([triple[2] for triple in prediction.probabilities.values()])
+        for told, triple in zip(self._red, prediction.probabilities.values(), strict=True):
+            told.append(triple[2])
         self._onsets.append(prediction.onset)
         self._known += prediction.health != Health.UNKNOWN
         self._lines += prediction.tick.lines
@@ -168,8 +170,8 @@ class Evaluation:
     def _score(self, index: int) -> HorizonScore:
         """Return the scores of one horizon, over all ticks whose outcome is known."""
         horizon = self.pipeline.horizons[index]
-        red = np.array(self._red)[:, index]
-        onsets = np.concatenate([[0], np.cumsum(self._onsets)])
+        red = np.frombuffer(self._red[index])
+        onsets = np.concatenate([[0], np.cumsum(np.frombuffer(self._onsets, np.uint8))])
         settled = max(0, len(red) - horizon)
         outcomes = onsets[horizon + 1 :][:settled] > onsets[1 : settled + 1]
         known = settled > 0

@@ -7,7 +7,7 @@ is predicted does not depend on how the bytes arrive.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,27 +107,31 @@ class AppPipeline:
         """Whether any source's lines say when they were written."""
         return any(self.codec.reader(source).formats for source in self._sources)
 
-    def finish(self) -> list[Prediction]:
-        """Close all that is pending: the input has ended."""
+    def finish(self) -> Iterator[Prediction]:
+        """Close all that is pending, for the input has ended, and give what is predicted."""
         for source in sorted(self._sources):
             self._collect(source, self.codec.reader(source).flush())
-        return self.close(max(self._parts) + 1) if self._parts else []
+        if self._parts:
+            yield from self.closing(max(self._parts) + 1)
 
     def close(self, before: int) -> list[Prediction]:
         """Close all ticks before *before*, silent ones too, and return what was predicted."""
+        return list(self.closing(before))
+
+    def closing(self, before: int) -> Iterator[Prediction]:
+        """Close the ticks before *before* one by one, each when its prediction is asked for."""
         if self._next is None:
             if not self._parts:
-                return []
+                return
             self._next = min(self._parts)
-        predictions = []
         while self._next < before:
             if self._silent >= self._silence_limit and self._next not in self._parts:
                 upcoming = [tick for tick in self._parts if tick < before]
                 self._next = min(upcoming, default=before)
                 continue
-            predictions.append(self._close_tick(self._next, self._parts.pop(self._next, [])))
+            number = self._next
             self._next += 1
-        return predictions
+            yield self._close_tick(number, self._parts.pop(number, []))
 
     def _collect(self, source: str, parts: Iterable[TickPart]) -> None:
         for part in parts:

@@ -201,3 +201,13 @@ def test_the_zone_of_timestamps_that_name_none_can_be_said(
 
     start = json.loads(capsys.readouterr().out)["start_timestamp_seconds"]
     assert start == datetime(2026, 7, 1, 6, 15, tzinfo=UTC).timestamp()
+
+
+def test_predictions_of_a_long_silence_are_given_one_by_one() -> None:
+    settings = AppSettings(name="app", logs=("-",))
+    pipeline = AppPipeline(settings)
+    pipeline.feed("app", b"2024-05-06 07:08:09 INFO a\n2024-05-09 07:08:09 INFO b\n", 0.0)
+
+    first = next(iter(pipeline.closing(2**60)))
+
+    assert pipeline.next_tick == round(first.time / settings.tick)

@@ -18,7 +18,7 @@ def test_the_daemon_takes_failures_from_the_list_that_is_configured(tmp_path: Pa
 
     pipeline = pipeline_of(app)
     pipeline.feed("shop.log", lines, 0.0)
-    predictions = pipeline.finish()
+    predictions = list(pipeline.finish())
 
     assert [index for index, prediction in enumerate(predictions) if prediction.onset] == [6]
 

@@ -46,7 +46,7 @@ def replay(pipeline: AppPipeline, pieces: Iterator[bytes] | list[bytes]) -> list
         tick = pipeline.tick_of("app.log")
         if tick is not None:
             predictions += pipeline.close(tick)
-    return predictions + pipeline.finish()
+    return predictions + list(pipeline.finish())
 
 
 def told(predictions: list[Prediction]) -> list[Any]:
@@ -167,7 +167,7 @@ def test_lines_of_another_source_that_come_after_their_tick_was_closed_are_not_l
     pipeline.close(int(START // 60) + 5)
 
     pipeline.feed("b.log", line(100, "CRITICAL late"), 0.0)
-    predictions = pipeline.finish()
+    predictions = list(pipeline.finish())
 
     assert [p.observed for p in predictions] == [Health.RED]
     assert predictions[0].tick.lines == 2

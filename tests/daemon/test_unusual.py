@@ -82,7 +82,7 @@ def predictions(cuts: list[int], restart: bool = False) -> list[Prediction]:
             state = pipeline.state()
             pipeline = AppPipeline(app, seed=1)
             pipeline.restore(state)
-    return result + pipeline.finish()
+    return result + list(pipeline.finish())
 
 
 def told(made: list[Prediction]) -> list[object]:
