@@ -27,6 +27,7 @@ COMMANDS = {
     "templates": "show what the log codec sees: templates, counts, numbers",
     "config": "check, show or begin a configuration",
     "systemd": "show or install the service",
+    "monitoring": "show or install what Prometheus and Grafana need",
     "completion": "print what a shell needs to complete the command line",
     "train": "train a character model on a text",
     "generate": "let a trained model write",

@@ -14,7 +14,7 @@ from rnnd import __version__
 from rnnd.config.units import format_duration
 from rnnd.daemon.history import Recent
 from rnnd.daemon.http import Request, Response, refuse
-from rnnd.daemon.render import HEADERS, render
+from rnnd.daemon.render import POLICY, RUNBOOKS, RUNBOOKS_POLICY, headers, render
 from rnnd.daemon.tally import AppStatus, ServiceStatus
 from rnnd.daemon.words import situation
 from rnnd.errors import RnndError
@@ -38,6 +38,7 @@ class Pages:
         self._routes: Mapping[str, tuple[str, Callable[[Request], Response]]] = {
             "/": ("GET", self._page),
             "/metrics": ("GET", self._metrics),
+            "/runbooks": ("GET", self._runbooks),
             "/api/v1/status": ("GET", self._status),
             "/-/healthy": ("GET", lambda _: Response(b"healthy\n")),
             "/-/ready": ("GET", self._ready),
@@ -75,7 +76,10 @@ class Pages:
         return Response(b"reloading\n")
 
     def _page(self, _: Request) -> Response:
-        return Response(render(self._read()).encode(), HTML, headers=HEADERS)
+        return Response(render(self._read()).encode(), HTML, headers=headers(POLICY))
+
+    def _runbooks(self, _: Request) -> Response:
+        return Response(RUNBOOKS.encode(), HTML, headers=headers(RUNBOOKS_POLICY))
 
 
 def stamp(seconds: float | None) -> str | None:

@@ -30,13 +30,14 @@ from rnnd.daemon.words import (
 ORDER = (Health.RED, Health.ORANGE, Health.UNKNOWN, Health.GREEN)
 
 
-def _read(name: str) -> str:
-    return files("rnnd.daemon").joinpath(name).read_text(encoding="utf-8")
+def _read(name: str, package: str = "rnnd.daemon") -> str:
+    return files(package).joinpath(name).read_text(encoding="utf-8")
 
 
 PAGE = Template(_read("page.html"))
 STYLE = _read("page.css")
 SCRIPT = _read("page.js")
+RUNBOOKS = _read("prometheus/runbooks.html", "rnnd.config")
 
 
 def _hash(text: str) -> str:
@@ -47,11 +48,20 @@ POLICY = (
     f"default-src 'none'; style-src 'sha256-{_hash(STYLE)}'; script-src 'sha256-{_hash(SCRIPT)}'; "
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+RUNBOOKS_STYLE = RUNBOOKS.partition("<style>")[2].partition("</style>")[0]
+RUNBOOKS_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_hash(RUNBOOKS_STYLE)}'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def headers(policy: str) -> dict[str, str]:
+    """Return the headers of a page."""
+    return {
+        "Content-Security-Policy": policy,
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
 
 
 def text(value: str) -> str:

@@ -4,14 +4,18 @@ docs/configuration.md    every key of the configuration, from the schema
 docs/commands.md         every command with its options, from the parsers
 docs/man/rnnd.1          the same as a manual page
 docs/man/rnnd.yaml.5     the configuration as a manual page
+config/prometheus/runbooks.html    docs/runbooks.md as one page without anything from outside
 """
 
 import argparse
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 os.environ["COLUMNS"] = "100"
+
+from markdown_it import MarkdownIt
 
 from rnnd import __version__
 from rnnd.config.reference import keys, kind_words
@@ -165,7 +169,37 @@ def manual_of_configuration() -> str:
     return "\n".join(lines) + "\n"
 
 
+RUNBOOK_STYLE = """
+:root { color-scheme: light dark; }
+body { margin: 0 auto; max-width: 50rem; padding: 1rem; font: 1rem/1.6 system-ui, sans-serif; }
+h2 { margin: 2.5rem 0 .5rem; padding-top: .5rem; border-top: 1px solid #8888; overflow-wrap: anywhere; }
+h2:target { border-top: 3px solid #d55e00; }
+nav ul { columns: 15rem; padding-left: 1.2rem; }
+code { font: .9em/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
+"""
+
+
+def runbooks() -> str:
+    """Return the runbooks as a page that needs nothing else: Prometheus and rnnd itself serve it."""
+    text = (DOCS / "runbooks.md").read_text(encoding="utf-8")
+    text = re.sub(r"\[([^\]]+)\]\(\w+\.md(?:#[\w-]+)?\)", r"*\1* in the documentation", text)
+    names = re.findall(r"^## (\w+)$", text, re.M)
+    body = MarkdownIt().render(text)
+    for name in names:
+        body = body.replace(f"<h2>{name}<", f'<h2 id="{name.lower()}">{name}<')
+    listed = "".join(f'<li><a href="#{name.lower()}">{name}</a></li>' for name in names)
+    body = body.replace("</p>", f"</p>\n<nav><ul>{listed}</ul></nav>", 1)
+    assert "{{" not in body, "Prometheus would take it for a template"
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<title>Runbooks – rnnd</title>\n<link rel="icon" href="data:,">\n'
+        f"<style>{RUNBOOK_STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
+    )
+
+
 PAGES = {
+    "../config/prometheus/runbooks.html": runbooks,
     "configuration.md": configuration,
     "commands.md": reference,
     "man/rnnd.1": manual,

@@ -50,7 +50,14 @@ def served() -> CollectorRegistry:
 
 
 @pytest.mark.parametrize(
-    "name", ["configuration.md", "commands.md", "man/rnnd.1", "man/rnnd.yaml.5"]
+    "name",
+    [
+        "configuration.md",
+        "commands.md",
+        "man/rnnd.1",
+        "man/rnnd.yaml.5",
+        "../config/prometheus/runbooks.html",
+    ],
 )
 def test_a_page_made_of_code_is_what_the_code_makes(name: str) -> None:
     made = generator().PAGES[name]()

@@ -268,6 +268,24 @@ def test_the_policy_allows_nothing_from_elsewhere() -> None:
     assert "http" not in POLICY
 
 
+def test_the_runbooks_are_a_page_that_needs_nothing_from_outside(
+    page: Any, server: HttpServer
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    page.goto(f"{server.url}/")
+    page.click("text=runbooks")
+    page.click("text=RnndDown")
+
+    assert page.evaluate("document.querySelector(':target').innerText") == "RnndDown"
+    assert page.evaluate("getComputedStyle(document.body).maxWidth") == "800px", (
+        "its style is in force"
+    )
+    assert {url for url in asked if not url.startswith(("data:", server.url))} == set()
+    assert page.complaints == []
+
+
 def test_hostile_text_changes_no_metric(shown: list[ServiceStatus]) -> None:
     registry = CollectorRegistry()
     registry.register(StatusCollector(lambda: shown[-1]))

@@ -36,8 +36,9 @@ def test_promtool_finds_nothing_to_complain_about_in_the_rules() -> None:
 
 
 @needs_promtool
-def test_prometheus_takes_the_sample_scrape_configuration() -> None:
-    result = promtool("check", "config", "--syntax-only", RULES.parent / "scrape.yaml")
+@pytest.mark.parametrize("name", ["scrape.yaml", "scrape-tls.yaml"])
+def test_prometheus_takes_the_sample_scrape_configurations(name: str) -> None:
+    result = promtool("check", "config", "--syntax-only", RULES.parent / name)
 
     assert result.returncode == 0, result.stderr
 
@@ -97,4 +98,6 @@ class TestEveryAlert:
     def test_says_how_bad_it_is_and_what_to_do(self, alert: dict[str, Any]) -> None:
         assert alert["labels"]["severity"] in {"critical", "warning", "info"}
         assert set(alert["annotations"]) == {"summary", "description", "runbook_url"}
-        assert alert["annotations"]["runbook_url"] == f"docs/runbooks.md#{alert['alert'].lower()}"
+        page, _, anchor = alert["annotations"]["runbook_url"].partition("#")
+        assert page == "{{ $externalURL }}/consoles/rnnd.html"
+        assert anchor == alert["alert"].lower()
