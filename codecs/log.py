@@ -10,9 +10,10 @@ dictionary look-up a line. The results do not depend on where the stream was cut
 the interleaving of several sources within a tick.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,9 @@ from rnnd.codecs.template import OVERFLOW, TemplateTable
 from rnnd.codecs.tick import MAX_EXAMPLE, MAX_EXAMPLES, Example, Tick, TickPart, merge_examples
 from rnnd.codecs.zone import parse_zone
 
+Judge: TypeAlias = Callable[[int, NDArray[np.float64]], Health]
+"""Says of a tick's number and lines of each severity which health they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class HealthRule:
@@ -58,6 +62,7 @@ class LogSettings:
     timestamp: tuple[str, str] | None = None  # expression before it, strptime layout
     max_line: int = 16384  # bytes; what is longer is cut off
     max_templates: int = 4096
+    examples: Severity = Severity.CRITICAL  # lines as severe are kept as examples in any case
     order: bool = False  # parts of ticks keep the order of their lines
     session: str | None = None  # and the identifier in them that ties lines together: `request=*`
 
@@ -139,12 +144,12 @@ class LogCodec:
 
     def _judge(self, part: TickPart, piece: Piece, newest: NDArray[np.intp]) -> None:
         """Read the health and the numbers of a *part* from the *newest* line of each kind."""
-        health = self._health_of[self.kinds.severities[part.kinds]]
-        worst = int(health.max())
-        if worst > Health.GREEN:
-            part.health = Health(worst)
-            for row in newest[health == worst][:MAX_EXAMPLES].tolist():
-                part.examples.append(_example(part.health, piece.line(row)))
+        severities = self.kinds.severities[part.kinds]
+        worst = Severity(severities.max())
+        part.health = Health(self._health_of[worst])
+        if part.health > Health.GREEN or worst >= self.settings.examples:
+            for row in newest[severities == worst][:MAX_EXAMPLES].tolist():
+                part.examples.append(_example(part.health, worst, piece.line(row)))
         for row, kind in sorted(zip(newest.tolist(), part.kinds.tolist(), strict=True)):
             if self.kinds.places(kind):
                 start, end = piece.starts[row], piece.ends[row]
@@ -157,10 +162,15 @@ class LogCodec:
                 part = parts[int(np.searchsorted(edges, row, "right")) - 1]
                 part.health = max(part.health, health)
                 if sum(example.health == health for example in part.examples) < MAX_EXAMPLES:
-                    part.examples.append(_example(health, piece.line(row)))
+                    part.examples.append(_example(health, Severity.INFO, piece.line(row)))
 
-    def encode_tick(self, number: int, parts: Sequence[TickPart]) -> Tick:
-        """Return the tick *number*, made of *parts*; ticks come in order, silent ones too."""
+    def encode_tick(
+        self, number: int, parts: Sequence[TickPart], judge: Judge | None = None
+    ) -> Tick:
+        """Return the tick *number*, made of *parts*; ticks come in order, silent ones too.
+
+        With a *judge* it is at least as bad as that says of its severities.
+        """
         known = len(self.templates)
         fresh = self.resolve(parts)
         counts = np.zeros(len(self.templates))
@@ -190,6 +200,8 @@ class LogCodec:
         came = counts.nonzero()[0]
         counts = counts[came]
         observed = max((part.health for part in parts), default=Health.GREEN)
+        if judge is not None:
+            observed = max(observed, judge(number, severities))
         new = len(self.templates) - known
         return Tick(
             number=number,
@@ -329,7 +341,7 @@ class LogCodec:
             "sequence": place[np.searchsorted(part.kinds, part.sequence)],
             "sessions": [session.decode("latin-1") for session in part.sessions],
             "newest": [[index, line] for index, line in newest.items()],
-            "examples": [[int(example.health), example.line] for example in part.examples],
+            "examples": [[int(e.health), e.line, int(e.severity)] for e in part.examples],
         }
 
     def load_part(self, state: State) -> TickPart:
@@ -349,15 +361,18 @@ class LogCodec:
             sessions=[session.encode("latin-1") for session in state["sessions"]],
             health=Health(state["health"]),
             newest={kinds[index]: line.encode("latin-1") for index, line in state["newest"]},
-            examples=[Example(Health(health), line) for health, line in state["examples"]],
+            examples=[
+                Example(Health(health), line, Severity(severity))
+                for health, line, severity in state["examples"]
+            ],
         )
 
 
 _PLAIN = ("tick", "lines", "bytes", "unparsed", "late", "dropped", "cut", "source")
 
 
-def _example(health: Health, line: bytes) -> Example:
-    return Example(health, line[:MAX_EXAMPLE].decode("utf-8", "replace").rstrip("\r"))
+def _example(health: Health, severity: Severity, line: bytes) -> Example:
+    return Example(health, line[:MAX_EXAMPLE].decode("utf-8", "replace").rstrip("\r"), severity)
 
 
 def _count_pairs(

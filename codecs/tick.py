@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rnnd.codecs.base import Vector
 from rnnd.codecs.health import Health
+from rnnd.codecs.severity import Severity
 from rnnd.codecs.signatures import Kinds
 
 MAX_EXAMPLES = 3  # lines kept a tick that made it orange or red
@@ -20,10 +21,11 @@ Line: TypeAlias = bytes  # in a class with a field of that name
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A line that made a tick orange or red."""
+    """A line that made a tick orange or red, or may yet turn out to have."""
 
     health: Health
     line: str
+    severity: Severity = Severity.INFO
 
 
 @dataclass(slots=True)
@@ -103,10 +105,11 @@ class Tick:
     templates: int  # templates known so far
     counts: dict[int, int]  # lines a template
     examples: tuple[Example, ...]
+    severities: tuple[int, ...] = ()  # lines of each severity, in ascending order
     cut: int = 0  # lines longer than is kept
 
 
 def merge_examples(parts: Iterable[TickPart]) -> tuple[Example, ...]:
     """Return the worst few examples of all *parts*, the first of equals first."""
     examples = [example for part in parts for example in part.examples]
-    return tuple(sorted(examples, key=lambda e: -e.health)[:MAX_EXAMPLES])
+    return tuple(sorted(examples, key=lambda e: (-e.health, -e.severity))[:MAX_EXAMPLES])

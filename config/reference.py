@@ -16,10 +16,10 @@ WORDS = {
     "apps": "What to watch: a list of apps, or of paths and globs that each become one.",
     "apps[].name": "What the app is called in metrics: 1 to 64 letters, digits, `-`, `_` or `.`.",
     "apps[].logs": "Paths and globs of its logs; `*` matches no dot files, `**` any depth.",
-    "apps[].red": "Which lines are a failure: those that rnnd is to predict.",
+    "apps[].red": "Which lines are a failure; without it, the most severe level that is rare.",
     "apps[].red.severity": "Lines of this severity or worse.",
     "apps[].red.patterns": "Lines that match one of these regular expressions.",
-    "apps[].orange": "Which lines are worrying, but no failure.",
+    "apps[].orange": "Which lines are worrying; without it, error, or what is next to `red`.",
     "apps[].orange.severity": "Lines of this severity or worse.",
     "apps[].orange.patterns": "Lines that match one of these regular expressions.",
     "apps[].failures": "A CSV file with the starts of failures; it replaces what `red` finds.",
@@ -125,6 +125,8 @@ def kind_words(kind: Any) -> str:
 
 
 def _written(value: Any, kind: Any) -> str:
+    if value is None and _required(kind) is Rule:
+        return "automatic"
     if value is None or value is msgspec.NODEFAULT:
         return "none"
     if kind is Duration:
@@ -134,8 +136,6 @@ def _written(value: Any, kind: Any) -> str:
     if isinstance(value, tuple):
         inner = get_args(kind)[0]
         return f"[{', '.join(_written(one, inner) for one in value)}]"
-    if isinstance(value, Rule):
-        return f"severity: {value.severity}"
     return "" if isinstance(value, msgspec.Struct) else str(value)
 
 

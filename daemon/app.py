@@ -202,6 +202,8 @@ class App:
             lead = prediction.outcomes.lead
             seconds = None if lead is None else lead * self.settings.tick
             self._failures.append(Failure(prediction.time, seconds))
+        if prediction.new_rule is not None:
+            log.info("%s: a failure is %s from now on", self.settings.name, prediction.new_rule)
         for listener in self._listeners:
             listener(prediction)
 
@@ -237,6 +239,8 @@ class App:
             catching_up=self.catching_up,
             complaints=self.tailer.complaints,
             failures=tuple(self._failures),
+            rule=getattr(self.pipeline, "rule", ""),
+            rule_reason=getattr(self.pipeline, "rule_reason", ""),
             recent=self.history.recent(),
             tally=Tally.of(self.tally.state()),
         )

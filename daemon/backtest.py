@@ -43,6 +43,8 @@ class Result:
 
     app: str
     rule: str  # what made a failure
+    rule_reason: str
+    rule_since: float | None  # when it was chosen; None where it held from the start
     start: float
     end: float
     ticks: int
@@ -116,20 +118,24 @@ class Replay:
 
 
 class Evaluation:
-    """Collects the predictions of a backtest and scores them at its end."""
+    """Collects the predictions of a backtest and scores them at its end.
+
+    What was said before the rule of failures changed is not scored: it was about something else.
+    """
 
     def __init__(self, pipeline: AppPipeline) -> None:
         self.pipeline = pipeline
         self._red = [array("d") for _ in pipeline.horizons]
         self._onsets = bytearray()  # 1 for a tick in which a failure began
-        self._known = 0
+        self._known = self._ticks = 0
+        self._rule_since: float | None = None
         self._lines = self._unparsed = 0
         self._start = self._end = 0.0
         self._began = time.perf_counter()
 
     def note(self, prediction: Prediction) -> None:
         """Take note of one prediction."""
-        if not self._onsets:
+        if not self._ticks:
             self._start = prediction.time - self.pipeline.app.tick
         self._end = prediction.time
         for told, triple in zip(self._red, prediction.probabilities.values(), strict=True):
@@ -138,6 +144,12 @@ class Evaluation:
         self._known += prediction.health != Health.UNKNOWN
         self._lines += prediction.tick.lines
         self._unparsed += prediction.tick.unparsed
+        self._ticks += 1
+        if prediction.new_rule is not None:
+            self._rule_since = prediction.time
+            self._red = [array("d") for _ in self._red]
+            self._onsets = bytearray()
+            self._known = 0
 
     def result(self) -> Result:
         """Return the scores.
@@ -152,9 +164,11 @@ class Evaluation:
         return Result(
             app=pipeline.app.name,
             rule=pipeline.rule,
+            rule_reason=pipeline.rule_reason,
+            rule_since=self._rule_since,
             start=self._start,
             end=self._end,
-            ticks=len(self._onsets),
+            ticks=self._ticks,
             lines=self._lines,
             unparsed=self._unparsed,
             seconds=time.perf_counter() - self._began,
@@ -189,6 +203,8 @@ def as_json(result: Result) -> dict[str, Any]:
     return {
         "app": result.app,
         "failure_rule": result.rule,
+        "failure_rule_reason": result.rule_reason,
+        "failure_rule_since_timestamp_seconds": result.rule_since,
         "start_timestamp_seconds": result.start,
         "end_timestamp_seconds": result.end,
         "ticks": result.ticks,

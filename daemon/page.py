@@ -128,6 +128,8 @@ def _describe_app(app: AppStatus) -> dict[str, Any]:
         "last_failures": [
             {"time": stamp(failure.time), "lead_seconds": failure.lead} for failure in app.failures
         ],
+        "failure_rule": app.rule,
+        "failure_rule_reason": app.rule_reason,
         "complaints": app.complaints,
         "situation": situation(app),
         **_describe_recent(app.recent),

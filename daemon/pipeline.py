@@ -8,7 +8,7 @@ is predicted does not depend on how the bytes arrive.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from rnnd.config.units import format_duration
 from rnnd.daemon.incidents import tick_of_start
 from rnnd.daemon.onsets import OnsetDetector
 from rnnd.daemon.policy import AlarmPolicy
+from rnnd.daemon.rule import AutomaticRule
 from rnnd.daemon.scoring import Outcomes, Scoreboard
 from rnnd.daemon.unusual import EventWatch, UnusualEvent
 from rnnd.rnn.learner import Forecaster, ForecasterSettings
@@ -52,6 +53,7 @@ class Prediction:
     outcomes: Outcomes  # of the alarm horizon's alarms
     tick: Tick
     unusual: tuple[UnusualEvent, ...] = ()  # events that came in an unusual order, the worst first
+    new_rule: str | None = None  # what counts as a failure from the next tick on, if that changed
 
     @property
     def health(self) -> Health:
@@ -71,13 +73,14 @@ class AppPipeline:
     ) -> None:
         self.app = app
         self.horizons = tuple(max(1, round(h / app.tick)) for h in app.horizons)  # ticks
-        self.codec = LogCodec(log_settings(app))
+        self.incidents = incidents is not None
+        self._automatic = self._automatic_rule()
+        self.codec = LogCodec(log_settings(app, incidents=self.incidents))
+        self._seed = seed
         self._watch = EventWatch(app.tick, seed) if app.order else None
-        size = self.codec.input_size + (len(self._watch.names) if self._watch else 0)
-        self.forecaster = Forecaster(size, self.horizons, 2, ForecasterSettings(), seed)
+        self.forecaster = self._new_forecaster()
         self.policy = AlarmPolicy(self.horizons, app.alarm_budget * app.tick)
         self.scoreboard = Scoreboard(self.horizons)
-        self.incidents = incidents is not None
         self._incident_ticks = {tick_of_start(start, app.tick) for start in incidents or ()}
         merge = math.ceil(app.merge / app.tick)
         self._onsets = (OnsetDetector(merge), OnsetDetector(merge))  # red; orange or worse
@@ -87,6 +90,16 @@ class AppPipeline:
         self._silent = 0  # ticks without a line, up to now
         self._longest_silence = 0.0  # ticks; forgotten slowly
         self._silence_limit = max(1, round(SILENCE / app.tick))
+
+    def _automatic_rule(self) -> AutomaticRule | None:
+        app = self.app
+        if app.red is not None or self.incidents:
+            return None
+        return AutomaticRule(app.tick, app.merge, app.horizon)
+
+    def _new_forecaster(self) -> Forecaster:
+        size = self.codec.input_size + (len(self._watch.names) if self._watch else 0)
+        return Forecaster(size, self.horizons, 2, ForecasterSettings(), self._seed)
 
     @property
     def next_tick(self) -> int | None:
@@ -143,7 +156,7 @@ class AppPipeline:
                 known.append(part)
 
     def _close_tick(self, number: int, parts: list[TickPart]) -> Prediction:
-        tick = self.codec.encode_tick(number, parts)
+        tick = self._judged(self.codec.encode_tick(number, parts, self._judge))
         observed = self._observe(tick)
         onset, immune = self._note_onsets(number, observed)
         vector, surprise, unusual = self._read_order(number, tick, parts)
@@ -154,6 +167,7 @@ class AppPipeline:
         decision = self.policy.step(red, bool(onset[RED]), speak=known)
         outcomes = self.scoreboard.note(bool(onset[RED]), red, decision.alarm)
         triples = share_out(forecast.probabilities)
+        new_rule = self._choose_rule(number)
         return Prediction(
             time=(number + 1) * self.app.tick,
             app=self.app.name,
@@ -165,7 +179,45 @@ class AppPipeline:
             outcomes=outcomes,
             tick=tick,
             unusual=unusual,
+            new_rule=new_rule,
         )
+
+    def _judge(self, number: int, severities: NDArray[np.float64]) -> Health:
+        """Return what the automatic rule makes of a tick, where one is in force."""
+        if self._automatic is None:
+            return Health.GREEN
+        health = self._automatic.note(number, severities)
+        return health if self.app.orange is None or health is Health.RED else Health.GREEN
+
+    def _judged(self, tick: Tick) -> Tick:
+        """Return *tick* with the examples of what the automatic rule holds to be bad."""
+        if self._automatic is None or not tick.examples:
+            return tick
+        known = (
+            replace(e, health=max(e.health, self._automatic.health_of(e.severity, tick.observed)))
+            for e in tick.examples
+        )
+        return replace(tick, examples=tuple(e for e in known if e.health > Health.GREEN))
+
+    def _choose_rule(self, number: int) -> str | None:
+        """Let the automatic rule change; return the new one in words if it did.
+
+        What was learnt of the old rule's failures is forgotten, and the record begins anew.
+        """
+        if self._automatic is None or not self._automatic.choose(number):
+            return None
+        self._begin_anew()
+        for detector, last in zip(self._onsets, self._automatic.last, strict=True):
+            detector.restore({"last": last})
+        return self.rule
+
+    def _begin_anew(self) -> None:
+        """Forget all outcomes: what counts as a failure has changed."""
+        forecaster = self._new_forecaster()
+        forecaster.inherit(self.forecaster)
+        self.forecaster = forecaster
+        self.policy = AlarmPolicy(self.horizons, self.app.alarm_budget * self.app.tick)
+        self.scoreboard = Scoreboard(self.horizons)
 
     def _read_order(
         self, number: int, tick: Tick, parts: list[TickPart]
@@ -229,17 +281,27 @@ class AppPipeline:
         merge = f"merged at {format_duration(self.app.merge)}"
         if self.incidents:
             return f"an incident of the list, {merge}"
+        if self._automatic is not None:
+            return f"{self._automatic.rule}, {merge}"
+        assert self.app.red is not None
         parts = []
         if self.app.red.severity is not None:
             parts.append(f"of severity {self.app.red.severity} or worse")
         parts += [f"with {pattern!r}" for pattern in self.app.red.patterns]
         return f"a line {' or '.join(parts) or 'of no kind'}, {merge}"
 
+    @property
+    def rule_reason(self) -> str:
+        """Why that is a failure, in words."""
+        return "as configured" if self._automatic is None else self._automatic.reason
+
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""
         parts = [part for tick in sorted(self._parts) for part in self._parts[tick]]
         return {
             "codec": self.codec.state(),
+            "rule": self.rule,
+            "automatic": self._automatic.state() if self._automatic else None,
             "watch": self._watch.state() if self._watch else None,
             "forecaster": self.forecaster.state(),
             "policy": self.policy.state(),
@@ -255,6 +317,8 @@ class AppPipeline:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what another pipeline's `state` gave."""
         self.codec.restore(state["codec"])
+        if self._automatic and state["automatic"]:
+            self._automatic.restore(state["automatic"])
         if self._watch:
             self._watch.restore(state["watch"])
         self.forecaster.restore(state["forecaster"])
@@ -270,14 +334,22 @@ class AppPipeline:
         self._next = state["next"]
         self._silent = int(state["silent"])
         self._longest_silence = float(state["longest_silence"])
+        if state["rule"] != self.rule:  # it was configured otherwise
+            self._begin_anew()
 
 
-def log_settings(app: AppSettings) -> LogSettings:
-    """Return what the log codec must know of *app*."""
+def log_settings(app: AppSettings, *, incidents: bool = False) -> LogSettings:
+    """Return what the log codec must know of *app*, whose failures may be *incidents* of a list."""
+    red, orange = app.red, app.orange
+    if red is None and incidents:
+        red = Rule(severity="critical")  # worse than orange, though no failure
+    if orange is None:
+        orange = Rule() if red is None else Rule(severity="error")
     return LogSettings(
         tick=app.tick,
-        red=_health_rule(app.red),
-        orange=_health_rule(app.orange),
+        red=_health_rule(red or Rule()),
+        orange=_health_rule(orange),
+        examples=Severity.CRITICAL if red else Severity.WARNING,
         order=app.order,
         session=app.session,
         timezone=app.timezone,

@@ -203,6 +203,7 @@ def _doing(app: AppStatus) -> str:
         "Read": f"{counted(tally.lines, 'line')} of {counted(app.templates, 'template')} "
         f"in {counted(app.files, 'file')}; {app.lag_bytes:,} bytes to go",
         "Last prediction": f"for the tick that ended {clock(app.predicted_at)}",
+        "A failure is": f"{app.rule} ({app.rule_reason})",
         "Surprise": f"more unusual than {percent(app.surprise)} of the ticks before",
         "Failures": f"{tally.failures_predicted} predicted, {tally.failures_missed} missed",
         "Alarms": f"{tally.alarms_true} true, {tally.alarms_false} false",

@@ -92,6 +92,8 @@ class AppStatus:
     catching_up: bool = False
     complaints: dict[str, str] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()  # the newest last
+    rule: str = ""  # what makes a failure
+    rule_reason: str = ""
     recent: Recent = field(default_factory=Recent)
     tally: Tally = field(default_factory=Tally)
 

@@ -137,6 +137,15 @@ class Forecaster:
         logits = self._hazards.usual + self._trust.share * claim
         return chance_by(logits, self.edges, immune)[..., self._places]
 
+    def inherit(self, other: "Forecaster") -> None:
+        """Take over what *other* knows of the vectors, not what it learnt of onsets.
+
+        For a stream that goes on, in which onsets have come to mean something else.
+        """
+        self._standardiser = other._standardiser
+        self._foresight = other._foresight
+        self._rng = other._rng
+
     @property
     def causes(self) -> int:
         """How many things `what_if` can tell apart: the features of a vector, and past onsets."""

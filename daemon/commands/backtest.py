@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--failures",
         metavar="CSV",
-        help="when failures began (column start: ISO 8601 or epoch), instead of critical lines",
+        help="when failures began (column start: ISO 8601 or epoch), instead of what lines say",
     )
     parser.add_argument(
         "--horizon",
@@ -219,11 +219,13 @@ def print_table(result: Result) -> None:
     """Print the scores for people."""
     lead = "-" if result.median_lead is None else format_duration(max(result.median_lead, 1))
     share = f" ({result.predicted / result.failures:.0%})" if result.failures else ""
+    since = f"; scored since {format_time(result.rule_since)}" if result.rule_since else ""
     table = Table("", "", show_header=False, box=None, padding=(0, 2, 0, 0))
     rows = [
         ("app", result.app),
         ("from, to", f"{format_time(result.start)}, {format_time(result.end)}"),
         ("a failure is", result.rule),
+        ("why that", result.rule_reason + since),
         ("failures", f"{result.failures}"),
         ("predicted", f"{result.predicted}{share}"),
         ("median lead time", lead),
@@ -235,6 +237,9 @@ def print_table(result: Result) -> None:
         ("lines", f"{result.lines:,}, {result.unparsed:,} of them not parsed"),
         ("lines a second", f"{result.lines / max(result.seconds, 1e-9):,.0f}"),
     ]
+    if not result.failures:
+        hint = "name what a failure is: --failures CSV, or red: in a configuration"
+        rows.append(("nothing to predict", hint))
     for row in rows:
         table.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 100, highlight=False).print(table)

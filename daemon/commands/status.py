@@ -33,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     console.print(_table(status["apps"]))
     for app in sorted(status["apps"], key=_order):
         console.print(Text(f"{plain(app['name'])}: {plain(app['situation'])}"))
+        console.print(Text(f"{plain(app['name'])}: a failure is {plain(app['failure_rule'])}"))
         for path, complaint in app["complaints"].items():
             console.print(Text(f"{plain(app['name'])}: {plain(path)}: {plain(complaint)}"))
     return 0

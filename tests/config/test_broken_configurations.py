@@ -155,7 +155,7 @@ BROKEN = [
     ),
     *((f"apps: [{{name: web, logs: {value}}}]\n", "logs") for value in LISTS),
     *((in_app(f"red: {{patterns: {value}}}"), "patterns") for value in LISTS),
-    *((in_app(f"red: {value}"), "red") for value in ("critical", "[critical]", "5", "null")),
+    *((in_app(f"red: {value}"), "red") for value in ("critical", "[critical]", "5", "true")),
     *((in_app(f"failures: {value}"), "failures") for value in ("5", "[a]", "{a: b}", "true", "''")),
     *((top(f"http: {{listen: {value}}}"), "listen") for value in ADDRESSES),
     *((top(f"http: {value}"), said) for value, said in HTTP.items()),
