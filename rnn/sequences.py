@@ -6,11 +6,14 @@ the requests of a server. The network reads each symbol together with the bag of
 end. So a sequence can surprise by what comes, and by ending too early.
 
 Where several machines write about one task, their lines interleave by chance, and what comes a
-little late is no news. Two things teach the network so:
+little late is no news; but what never comes is. Three things teach the network so:
 
 - in training a share of the symbols arrives late or early: they are moved to a random place;
+- in a share of the sequences all symbols of one kind come last of all: so the network learns that a
+  task is not done before each kind has come, whatever else has, and that the end is not yet due;
 - in reading a symbol counts with its best forecast among those made shortly before and after it
-  (the *tolerance*): one that was due all the time was merely late. The end has no such excuse.
+  (the *tolerance*): one that was due all the time was merely late. Once the same symbol has come
+  it is due no more, and the end has no such excuse.
 """
 
 from collections.abc import Sequence
@@ -43,6 +46,7 @@ class SequenceSettings:
     batch: int = 64
     rate: float = 5e-3
     late: float = 0.15  # share of the symbols that training moves to a random place
+    last: float = 0.4  # share of the sequences in which it moves all of one symbol to the end
     tolerance: int = 3  # symbols before and after, among whose forecasts the best one counts
     longest: int = 256  # symbols of a sequence; the rest is not read
 
@@ -75,7 +79,7 @@ class SequenceModel:
             batches = [order[i : i + s.batch] for i in range(0, len(order), s.batch)]
             for index in self._rng.permutation(len(batches)):
                 x, y = pad([sequences[i] for i in batches[index].tolist()], s.longest)
-                x, y = arrive_late(x, y, s.late, self._rng)
+                x, y = arrive_late(x, y, s.late, s.last, self._rng)
                 tape = self.network.forward(
                     self.weights, self._inputs(x), self.network.zero_state(x.shape[1])
                 )
@@ -145,17 +149,22 @@ def pad(sequences: Sequence[Sequence[int]], longest: int) -> tuple[Symbols, Symb
 
 
 def arrive_late(
-    x: Symbols, y: Symbols, share: float, rng: np.random.Generator
+    x: Symbols, y: Symbols, share: float, last: float, rng: np.random.Generator
 ) -> tuple[Symbols, Symbols]:
-    """Return the padded sequences with a *share* of their symbols moved to random places."""
-    if not share:
-        return x, y
-    place = np.arange(len(y), dtype=np.float64)[:, None] + np.zeros(y.shape)
+    """Return the padded sequences with a *share* of their symbols moved to random places.
+
+    In a share *last* of the sequences all symbols of one kind come last.
+    """
     inner = y > EDGE
+    lengths = inner.sum(axis=0)
+    place = np.arange(len(y), dtype=np.float64)[:, None] + np.zeros(y.shape)
     moved = inner & (rng.random(y.shape) < share)
     # Half a place off, a symbol that moves goes between two others.
-    anywhere = np.floor(rng.random(y.shape) * inner.sum(axis=0)) + rng.choice((-0.5, 0.5), y.shape)
-    order = np.argsort(np.where(moved, anywhere, place), axis=0, kind="stable")
+    anywhere = np.floor(rng.random(y.shape) * lengths) + rng.choice((-0.5, 0.5), y.shape)
+    place = np.where(moved, anywhere, place)
+    kind = y[(rng.random(len(lengths)) * lengths).astype(np.int64), np.arange(len(lengths))]
+    waits = inner & (y == kind) & (rng.random(len(lengths)) < last)
+    order = np.argsort(np.where(waits, lengths - 0.25, place), axis=0, kind="stable")
     y = np.take_along_axis(y, order, axis=0)
     x = x.copy()
     x[1:] = np.where(y[:-1] > EDGE, y[:-1], EDGE)
@@ -165,17 +174,27 @@ def arrive_late(
 def tolerate(surprises: Array, symbols: Symbols, tolerance: int) -> Array:
     """Return the surprise of each of the *symbols*, (T,), given those of all symbols, (T, K).
 
-    A symbol is forgiven if it was, or would have been, expected up to *tolerance* times away.
+    A symbol is forgiven if it was, or would have been, expected up to *tolerance* times away; but
+    not for a forecast that the same symbol has met since.
 
     >>> forecasts = np.array([[9, 1, 2], [9, 3, 4], [0, 9, 9]], np.float32)
     >>> tolerate(forecasts, np.array([2, 1, 0]), 0).tolist()
     [2.0, 3.0, 0.0]
     >>> tolerate(forecasts, np.array([2, 1, 0]), 1).tolist()
     [2.0, 1.0, 0.0]
+    >>> tolerate(forecasts, np.array([1, 1, 0]), 1).tolist()
+    [1.0, 3.0, 0.0]
     """
     times = np.arange(len(symbols))
     of_each = surprises[:, symbols]  # (T, T): of the symbol of a column, by the forecast of a row
     near = np.abs(times[:, None] - times) <= tolerance
+    # The time after each symbol's last coming: no earlier forecast is still open.
+    since = np.zeros(len(symbols), np.int64)
+    newest: dict[int, int] = {}
+    for time, symbol in enumerate(symbols.tolist()):
+        since[time] = newest.get(symbol, -1) + 1
+        newest[symbol] = time
+    near &= times[:, None] >= since
     best: Array = np.where(near, of_each, of_each.dtype.type(np.inf)).min(axis=0)
     ends = symbols == EDGE
     best[ends] = surprises[times[ends], EDGE]

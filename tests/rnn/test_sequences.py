@@ -92,13 +92,36 @@ def test_a_sequence_longer_than_is_read_has_no_end_to_forecast(rows: list[list[i
 def test_late_symbols_are_moved_and_none_is_lost(rows: list[list[int]], seed: int) -> None:
     x, y = pad(rows, 100)
 
-    late_x, late_y = arrive_late(x, y, 0.5, np.random.default_rng(seed))
+    late_x, late_y = arrive_late(x, y, 0.5, 0.5, np.random.default_rng(seed))
 
     for column, row in enumerate(rows):
         moved = late_y[: len(row), column].tolist()
         assert sorted(moved) == sorted(row)
         assert late_x[: len(row) + 1, column].tolist() == [EDGE, *moved]
         assert late_y[len(row) :, column].tolist() == y[len(row) :, column].tolist()
+
+
+def test_all_symbols_of_one_kind_come_last_and_before_the_end() -> None:
+    x, y = pad([[3, 1, 2, 1, 2]], 100)
+    rng = np.random.default_rng(0)
+
+    orders = {tuple(arrive_late(x, y, 0.0, 1.0, rng)[1][:, 0].tolist()) for _ in range(50)}
+
+    assert orders == {(1, 2, 1, 2, 3, EDGE), (3, 2, 2, 1, 1, EDGE), (3, 1, 1, 2, 2, EDGE)}
+
+
+def test_a_whole_kind_of_symbols_that_is_missing_surprises_at_the_end(
+    taught: SequenceModel,
+) -> None:
+    (surprises,) = taught.read([[1, 3, 4]])
+
+    assert surprises[-1] > 2.5
+
+
+def test_a_forecast_that_was_met_forgives_no_second_coming() -> None:
+    forecasts = np.array([[9, 1], [9, 5], [1, 9]], np.float32)
+
+    assert tolerate(forecasts, np.array([1, 1, EDGE]), 2).tolist() == [1, 5, 1]
 
 
 @given(st.integers(1, 12), st.integers(0, 2**32))
