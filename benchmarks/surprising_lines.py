@@ -32,7 +32,7 @@ class Finding:
     """A line, and what it was to the model."""
 
     surprise: float
-    symbol: int  # of its template
+    template: int
     number: int
     text: str
     before: str  # the line before it in its stream
@@ -51,23 +51,32 @@ def read(path: Path, tick: float) -> list[Finding]:
     parts = reader.feed(data, 0.0) + reader.flush()
     findings, line = [], 0
     newest: dict[int, str] = {}
-    counts = np.zeros(EventSettings().symbols, np.int64)
+    counts = np.zeros(codec.settings.max_templates, np.int64)
     for part in parts:
         codec.encode_tick(part.tick, [part])
-        symbols, rows = streams.events(part.tick, [part], codec.templates.joined)
-        surprises = model.step(symbols, rows).surprise
+        events = streams.events(part.tick, [part], codec.templates.joined)
+        surprises = model.step(events.symbols, events.streams).surprise
         told = np.flatnonzero(part.table.templates[part.sequence] >= 0)
-        for place, symbol, row, surprise in zip(
-            told.tolist(), symbols.tolist(), rows.tolist(), surprises.tolist(), strict=True
+        for place, template, row, surprise in zip(
+            told.tolist(),
+            events.templates.tolist(),
+            events.streams.tolist(),
+            surprises.tolist(),
+            strict=True,
         ):
             text = lines[line + place]
             findings.append(
                 Finding(
-                    surprise, symbol, line + place, text, newest.get(row, ""), int(counts[symbol])
+                    surprise,
+                    template,
+                    line + place,
+                    text,
+                    newest.get(row, ""),
+                    int(counts[template]),
                 )
             )
             newest[row] = text
-            counts[symbol] += 1
+            counts[template] += 1
         line += part.lines
     return findings
 
@@ -90,7 +99,7 @@ def main() -> int:
     found = [finding for finding in findings if finding.number >= arguments.skip]
     worst: dict[int, Finding] = {}
     for finding in sorted(found, key=lambda f: -f.surprise):
-        worst.setdefault(finding.symbol, finding)
+        worst.setdefault(finding.template, finding)
     for finding in list(worst.values())[: arguments.lines]:
         why = f"seen {finding.seen:,} times before" if finding.seen else "never seen before"
         print(f"{finding.surprise:5.1f} nats, line {finding.number + 1:,}, {why}")

@@ -18,6 +18,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnd.codecs.absence import Absences
 from rnnd.codecs.base import State, Vector
 from rnnd.codecs.clock import Clock
 from rnnd.codecs.described import described_stamp
@@ -31,7 +32,7 @@ from rnnd.codecs.reader import LogReader, Piece
 from rnnd.codecs.sessions import SessionPattern
 from rnnd.codecs.severity import Severity
 from rnnd.codecs.signature import ExactSignatures
-from rnnd.codecs.signatures import UNRESOLVED, Kinds
+from rnnd.codecs.signatures import CONTINUATION, UNRESOLVED, Kinds
 from rnnd.codecs.stamps import StampReader
 from rnnd.codecs.template import OVERFLOW, TemplateTable
 from rnnd.codecs.tick import MAX_EXAMPLE, MAX_EXAMPLES, Example, Tick, TickPart, merge_examples
@@ -92,6 +93,7 @@ class LogCodec:
             settings.tick, settings.buckets, settings.slots, settings.max_templates
         )
         self.feature_names = self.features.names
+        self.absences = Absences(settings.tick, settings.max_templates)
         self._readers: dict[str, LogReader] = {}
 
     @property
@@ -151,7 +153,7 @@ class LogCodec:
             for row in newest[severities == worst][:MAX_EXAMPLES].tolist():
                 part.examples.append(_example(part.health, worst, piece.line(row)))
         for row, kind in sorted(zip(newest.tolist(), part.kinds.tolist(), strict=True)):
-            if self.kinds.places(kind):
+            if self.kinds.places(kind) or (self.settings.order and kind != CONTINUATION):
                 start, end = piece.starts[row], piece.ends[row]
                 begin, stop = piece.read.begins[row], piece.read.ends[row]
                 part.newest[kind] = piece.data[start:begin] + b" " + piece.data[stop:end]
@@ -213,6 +215,7 @@ class LogCodec:
             late=sum(part.late for part in parts),
             dropped=sum(part.dropped for part in parts),
             new_templates=new,
+            absences=self.absences.note(number, came),
             templates=len(self.templates) - 1,
             counts=dict(zip(came.tolist(), counts.astype(int).tolist(), strict=True)),
             examples=merge_examples(parts),
@@ -251,6 +254,7 @@ class LogCodec:
                 table.templates[kind] = template
         for template, older in self.templates.joins:
             self.features.buckets.join(template, older)
+            self.absences.join(template, older)
         self.templates.joins.clear()
         return [pair for pairs in fresh.values() for pair in pairs]
 
@@ -301,6 +305,7 @@ class LogCodec:
         return {
             "templates": self.templates.state(),
             "features": self.features.state(len(self.templates)),
+            "absences": self.absences.state(len(self.templates)),
             "readers": {source: reader.state() for source, reader in self._readers.items()},
         }
 
@@ -312,6 +317,7 @@ class LogCodec:
         for template in range(1, len(self.templates)):
             self._note(template, parse(self.templates.examples[template]))
         self.features.restore(state["features"])
+        self.absences.restore(state["absences"])
         for source, saved in state["readers"].items():
             self.reader(source).restore(saved)
 

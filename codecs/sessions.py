@@ -6,17 +6,21 @@ the lines about one request, block or job, found by an identifier that they shar
 tells how such an identifier looks, each session is a stream of its own, which begins with its first
 line and ends when none has come for a while: its end is an event too.
 
-The symbol of a line is its template's number; `END` is that of a session's end.
+The symbol of a line stands for its template, `END` for a session's end. Symbols are few: a template
+gets its own when it comes in its third tick, and until then shares one with other rare ones. So
+something new is something rare, whatever its number.
 """
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnd.codecs.features import Buckets
 from rnnd.codecs.logline import parse
 from rnnd.codecs.signatures import Kinds
 from rnnd.codecs.tick import TickPart
@@ -62,23 +66,38 @@ class SessionPattern:
         return result
 
 
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The events of a tick, in order within each stream."""
+
+    symbols: Numbers  # (N,)
+    streams: Numbers  # (N,)
+    templates: Numbers  # (N,) -1 for the end of a session
+    components: Numbers  # (N,) the stream of the line's component; of a session's end, the newest
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+
 class Streams:
     """Gives the lines of a tick as events: a symbol and a stream each.
 
-    Symbols are 1 to *symbols*, exclusive: templates beyond share them. Streams are 0 to *streams*,
-    exclusive: a quarter of them for components, as they come, shared by name when all are taken;
-    the others for sessions. A session for which there is no room is read with its component. It
-    ends when no line has come for *silence* ticks.
+    Symbols are 1 to *symbols*, exclusive, for at most *limit* templates. Streams are 0 to
+    *streams*, exclusive: a quarter of them for components, as they come, shared by name when all
+    are taken; the others for sessions. A session for which there is no room is read with its
+    component. It ends when no line has come for *silence* ticks.
     """
 
-    def __init__(self, symbols: int, streams: int, silence: int = 6) -> None:
-        self._symbols = symbols
+    def __init__(self, symbols: int, streams: int, silence: int = 6, limit: int = 4096) -> None:
+        self._buckets = Buckets(symbols - 1, limit)
+        self._buckets.of += np.arange(limit) % (symbols - 1 - self._buckets.owned)
         self._streams = streams // 4
         self._silence = silence
         self._rows: dict[tuple[str, str], int] = {}
         self._free = list(range(streams - 1, self._streams - 1, -1))
-        self._ending: list[int] = []  # free from the next tick on
-        self._sessions: dict[bytes, tuple[int, int]] = {}  # row, newest tick; the newest last
+        self._ending: list[int] = []  # rows that are free from the next tick on
+        # Of each session its row, newest tick and newest component; the newest last.
+        self._sessions: dict[bytes, tuple[int, int, int]] = {}
         self._table: Kinds | None = None
         self._components: dict[int, str] = {}  # of the table's kinds
 
@@ -87,55 +106,70 @@ class Streams:
         names = list(self._rows)
         return names[stream] if stream < len(names) else ("", "")
 
-    def events(
-        self, number: int, parts: Sequence[TickPart], joined: Numbers
-    ) -> tuple[Numbers, Numbers]:
-        """Return the symbols and the streams of the lines of tick *number*, made of *parts*.
+    def template(self, symbol: int) -> int | None:
+        """Return the template that owns a *symbol*; -1 for `END`, None if it is shared."""
+        if symbol == END:
+            return -1
+        owners = self._buckets.owners
+        return int(owners[symbol - 1]) if symbol <= len(owners) else None
+
+    def events(self, number: int, parts: Sequence[TickPart], joined: Numbers) -> Events:
+        """Return the events that the lines of tick *number* are, made of *parts*.
 
         *joined* is the template that stands for each template; lines without one are left out.
         Sessions that end in this tick come last.
         """
-        symbols, streams = [], []
+        came, streams, components = [], [], []
         self._free += self._ending
         # Sources come in any order, but the parts of one in the order of its lines.
         for part in sorted(parts, key=lambda part: part.source):
             templates = part.table.templates[part.sequence]
             told = templates >= 0
-            symbols.append(1 + joined[templates[told]] % (self._symbols - 1))
-            row_of = np.zeros(len(part.table), np.int64)
-            for kind in part.kinds.tolist():
-                row_of[kind] = self._row(part.source, self._component(part.table, kind))
-            rows = row_of[part.sequence]
+            came.append(joined[templates[told]])
+            row_of = [
+                self._row(part.source, self._component(part.table, kind))
+                for kind in part.kinds.tolist()
+            ]
+            rows = np.array(row_of, np.int64)[np.searchsorted(part.kinds, part.sequence)]
+            components.append(rows[told])
             if part.sessions:
+                rows = rows.copy()
                 for line, session in enumerate(part.sessions):
                     if session and told[line]:
                         rows[line] = self._session_row(session, number, int(rows[line]))
             streams.append(rows[told])
-        self._ending = self._end_sessions(number)
-        symbols.append(np.full(len(self._ending), END))
+        ended = self._end_sessions(number)
+        self._ending = [row for row, _ in ended]
         streams.append(np.array(self._ending, np.int64))
-        return np.concatenate(symbols).astype(np.int64), np.concatenate(streams)
+        components.append(np.array([component for _, component in ended], np.int64))
+        came.append(np.full(len(self._ending), -1))
+        all_came = np.concatenate(came).astype(np.int64)
+        lines = all_came[: len(all_came) - len(self._ending)]
+        symbols = np.full(len(all_came), END)
+        symbols[: len(lines)] = 1 + self._buckets.of[lines]
+        self._buckets.count(np.unique(lines))
+        return Events(symbols, np.concatenate(streams), all_came, np.concatenate(components))
 
-    def _session_row(self, session: bytes, number: int, otherwise: int) -> int:
-        """Return the stream of a *session* that has a line in tick *number*."""
-        row, _ = self._sessions.pop(session, (-1, 0))
+    def _session_row(self, session: bytes, number: int, component: int) -> int:
+        """Return the stream of a *session* that has a line of a *component* in tick *number*."""
+        row, _, _ = self._sessions.pop(session, (-1, 0, 0))
         if row < 0:
             if not self._free:
-                return otherwise
+                return component
             row = self._free.pop()
-        self._sessions[session] = (row, number)
+        self._sessions[session] = (row, number, component)
         return row
 
-    def _end_sessions(self, number: int) -> list[int]:
-        """Forget the sessions that have been silent for long enough, and return their streams."""
+    def _end_sessions(self, number: int) -> list[tuple[int, int]]:
+        """Forget the sessions silent for long enough; return their streams and components."""
         ended = []
-        for session, (row, newest) in self._sessions.items():
+        for session, (row, newest, component) in self._sessions.items():
             if newest > number - self._silence:
                 break
-            ended.append((session, row))
-        for session, _ in ended:
+            ended.append((session, row, component))
+        for session, _, _ in ended:
             del self._sessions[session]
-        return [row for _, row in ended]
+        return [(row, component) for _, row, component in ended]
 
     def _row(self, source: str, component: str) -> int:
         key = (source, component)
@@ -164,13 +198,17 @@ class Streams:
             "sessions": sessions,
             "free": list(self._free),
             "ending": list(self._ending),
+            "buckets": self._buckets.state(
+                int(self._buckets.ticks.nonzero()[0].max(initial=0)) + 1
+            ),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what another's `state` gave."""
         self._rows = {(source, name): i for i, (source, name) in enumerate(state["names"])}
-        self._sessions = {key.encode("latin-1"): (row, at) for key, row, at in state["sessions"]}
+        self._sessions = {key.encode("latin-1"): tuple(at) for key, *at in state["sessions"]}
         self._free, self._ending = list(state["free"]), list(state["ending"])
+        self._buckets.restore(state["buckets"])
 
 
 def component_of(signature: bytes) -> bytes:

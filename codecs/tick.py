@@ -1,6 +1,6 @@
 """What the lines of one tick come to: `TickPart`, counted by a reader, and `Tick`, encoded."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -107,6 +107,7 @@ class Tick:
     examples: tuple[Example, ...]
     severities: tuple[int, ...] = ()  # lines of each severity, in ascending order
     cut: int = 0  # lines longer than is kept
+    absences: Mapping[int, int] = field(default_factory=dict)  # ticks, of templates that are back
 
 
 def merge_examples(parts: Iterable[TickPart]) -> tuple[Example, ...]:

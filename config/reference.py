@@ -27,6 +27,7 @@ WORDS = {
     "apps[].horizon": "How far ahead health and alarms look.",
     "apps[].more_horizons": "Probabilities are given for these horizons too.",
     "apps[].alarm_budget": "How many false alarms you will put up with; it sets the threshold.",
+    "apps[].unusual_budget": "How often unusual lines alone may make it orange.",
     "apps[].tick": "The stretch of time that is taken as one; a prediction is made after each.",
     "apps[].order": "Whether the order of lines is read too; it costs time, see docs/surprise.md.",
     "apps[].session": "The identifier that ties lines together, such as `request=*`; for `order`.",

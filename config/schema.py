@@ -43,6 +43,7 @@ class AppSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     horizon: Duration = 600.0  # of health and alarms
     more_horizons: tuple[Duration, ...] = (60.0, 3600.0)  # probabilities for these too
     alarm_budget: Rate = 1 / 86400  # false red alarms that the user will put up with
+    unusual_budget: Rate = 1 / 86400  # oranges for nothing but being unusual
     tick: Duration = 10.0  # the stretch of time that the network takes as one
     order: bool = False  # whether the order of lines becomes part of the prediction
     session: str | None = None  # the identifier that ties lines together, such as `request=*`

@@ -13,13 +13,17 @@ import msgspec
 from rnnd.codecs.health import Health
 from rnnd.codecs.tick import Example
 from rnnd.config.schema import AppSettings
-from rnnd.daemon.evidence import Evidence, Evidences
+from rnnd.daemon.evidence import LONGEST, Evidence, Evidences
 from rnnd.daemon.pipeline import Prediction
+from rnnd.daemon.unusual import UnusualEvent
 
 STRETCHES = 360  # of the time line
 STRETCHES_A_HORIZON = 10
 ALARMS = 20  # remembered
+UNUSUAL = 5  # unusual alarms remembered
 EXAMPLES = 5  # lines remembered that made a tick orange or red
+
+NO_LINE = "(the end of a task)"
 
 Outcome = Literal["open", "true", "false"]
 
@@ -57,6 +61,24 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class UnusualLine:
+    """A line that surprised, and why."""
+
+    surprise: float  # nats
+    why: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unusual:
+    """An unusual alarm: the lines that surprised most, and what else stood out in the log."""
+
+    time: float  # s since the epoch
+    lines: tuple[UnusualLine, ...]
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Recent:
     """What other threads may know of the past: values that nobody changes any more."""
 
@@ -65,6 +87,7 @@ class Recent:
     alarms: tuple[Alarm, ...] = ()  # the newest first
     lines: tuple[Line, ...] = ()  # the newest first
     evidence: tuple[Evidence, ...] = ()  # what stands out now
+    unusual: tuple[Unusual, ...] = ()  # the newest first
 
 
 class History:
@@ -76,6 +99,7 @@ class History:
         self._stretches: deque[Stretch] = deque(maxlen=STRETCHES)
         self._alarms: deque[Alarm] = deque(maxlen=ALARMS)
         self._lines: deque[Line] = deque(maxlen=EXAMPLES)
+        self._unusual: deque[Unusual] = deque(maxlen=UNUSUAL)
         self._evidences = Evidences(round(app.horizon / app.tick))
 
     def note(self, prediction: Prediction) -> None:
@@ -86,6 +110,8 @@ class History:
         if prediction.outcomes.alarms:
             evidence = self._evidences.standing_out(self._text)
             self._alarms.append(Alarm(prediction.time, red, "open", None, evidence))
+        if prediction.unusual_alarm:
+            self._remember_unusual(prediction)
         self._remember(prediction.time, prediction.tick.examples)
         self._draw(prediction, red)
 
@@ -102,6 +128,16 @@ class History:
             elif outcomes.failure:
                 lead = prediction.time - alarm.time
                 self._alarms[place] = replace(alarm, outcome="true", lead=lead)
+
+    def _remember_unusual(self, prediction: Prediction) -> None:
+        lines = tuple(
+            UnusualLine(
+                round(event.surprise, 1), why_unusual(event, self._text), event.line or NO_LINE
+            )
+            for event in prediction.unusual
+        )
+        evidence = self._evidences.standing_out(self._text)
+        self._unusual.append(Unusual(prediction.time, lines, evidence))
 
     def _remember(self, time: float, examples: Iterable[Example]) -> None:
         for example in examples:
@@ -135,6 +171,7 @@ class History:
             tuple(reversed(self._alarms)),
             tuple(reversed(self._lines)),
             self._evidences.standing_out(self._text),
+            tuple(reversed(self._unusual)),
         )
 
     def state(self) -> dict[str, Any]:
@@ -143,6 +180,7 @@ class History:
             "stretches": msgspec.to_builtins(list(self._stretches)),
             "alarms": msgspec.to_builtins(list(self._alarms)),
             "lines": msgspec.to_builtins(list(self._lines)),
+            "unusual": msgspec.to_builtins(list(self._unusual)),
             "evidences": self._evidences.state(),
         }
 
@@ -151,4 +189,21 @@ class History:
         self._stretches.extend(msgspec.convert(state["stretches"], list[Stretch]))
         self._alarms.extend(msgspec.convert(state["alarms"], list[Alarm]))
         self._lines.extend(msgspec.convert(state["lines"], list[Line]))
+        self._unusual.extend(msgspec.convert(state["unusual"], list[Unusual]))
         self._evidences.restore(state["evidences"])
+
+
+def why_unusual(event: UnusualEvent, text: Callable[[int], str]) -> str:
+    """Return in words why an *event* surprised; *text* names a template.
+
+    >>> why_unusual(UnusualEvent(7, "a.log", "", 9.1, novelty="new"), str)
+    'never seen before'
+    """
+    if event.novelty == "new":
+        return "never seen before"
+    if event.novelty == "back":
+        return "not seen for long"
+    if event.expected is None or event.expected == event.template:
+        return "rare here"
+    expected = "the end of the task" if event.expected < 0 else repr(text(event.expected)[:LONGEST])
+    return f"{expected} was expected"

@@ -67,6 +67,11 @@ COUNTERS: list[tuple[str, str, Callable[[AppStatus], float]]] = [
         "Templates seen for the first time.",
         lambda app: app.tally.new_templates,
     ),
+    (
+        "rnnd_returned_templates",
+        "Templates seen again after more than a day and twice their longest absence.",
+        lambda app: app.tally.returned_templates,
+    ),
     ("rnnd_training_steps", "Optimisation steps.", lambda app: app.training_steps),
     (
         "rnnd_training_seconds",
@@ -74,6 +79,11 @@ COUNTERS: list[tuple[str, str, Callable[[AppStatus], float]]] = [
         lambda app: app.training_seconds,
     ),
     ("rnnd_alarms", "Alarms raised.", lambda app: app.tally.alarms),
+    (
+        "rnnd_unusual_alarms",
+        "Times that lines more unusual than the budget allows made health orange.",
+        lambda app: app.tally.unusual_alarms,
+    ),
     ("rnnd_rotations", "Rotations of log files.", lambda app: app.tally.rotations),
     ("rnnd_truncations", "Truncations of log files.", lambda app: app.tally.truncations),
 ]

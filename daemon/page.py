@@ -149,6 +149,14 @@ def _describe_recent(recent: Recent) -> dict[str, Any]:
             for alarm in recent.alarms
         ],
         "evidence": msgspec.to_builtins(recent.evidence),
+        "recent_unusual": [
+            {
+                "time": stamp(one.time),
+                "lines": msgspec.to_builtins(one.lines),
+                "evidence": msgspec.to_builtins(one.evidence),
+            }
+            for one in recent.unusual
+        ],
         "recent_lines": [
             {"time": stamp(line.time), "health": str(line.health), "line": line.text}
             for line in recent.lines

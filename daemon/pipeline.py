@@ -22,6 +22,7 @@ from rnnd.codecs.tick import Tick, TickPart
 from rnnd.config.schema import AppSettings, Rule
 from rnnd.config.units import format_duration
 from rnnd.daemon.incidents import tick_of_start
+from rnnd.daemon.oddity import Oddity
 from rnnd.daemon.onsets import OnsetDetector
 from rnnd.daemon.policy import AlarmPolicy
 from rnnd.daemon.rule import AutomaticRule
@@ -34,7 +35,6 @@ WARM_FAILURES = 3  # failures seen, or else …
 WARM_HORIZONS = 100  # … alarm horizons passed, before anything is said
 SILENCE = 7 * 86400.0  # s; ticks of a longer silence are skipped
 ORANGE_BELOW = 0.5  # P(green) below which the prediction is orange
-ORANGE_SURPRISE = 0.999  # quantile of its own past from which on surprise is orange
 
 Probabilities = tuple[float, float, float]  # green, orange, red
 
@@ -52,7 +52,8 @@ class Prediction:
     surprise: float  # as a quantile of its own past
     outcomes: Outcomes  # of the alarm horizon's alarms
     tick: Tick
-    unusual: tuple[UnusualEvent, ...] = ()  # events that came in an unusual order, the worst first
+    unusual: tuple[UnusualEvent, ...] = ()  # the events that surprised most, the worst first
+    unusual_alarm: bool = False  # this tick begins something more unusual than usual
     new_rule: str | None = None  # what counts as a failure from the next tick on, if that changed
 
     @property
@@ -80,6 +81,7 @@ class AppPipeline:
         self._watch = EventWatch(app.tick, seed) if app.order else None
         self.forecaster = self._new_forecaster()
         self.policy = AlarmPolicy(self.horizons, app.alarm_budget * app.tick)
+        self.oddity = Oddity(app.unusual_budget * app.tick, self.horizons[0])
         self.scoreboard = Scoreboard(self.horizons)
         self._incident_ticks = {tick_of_start(start, app.tick) for start in incidents or ()}
         merge = math.ceil(app.merge / app.tick)
@@ -159,11 +161,11 @@ class AppPipeline:
         tick = self._judged(self.codec.encode_tick(number, parts, self._judge))
         observed = self._observe(tick)
         onset, immune = self._note_onsets(number, observed)
-        vector, surprise, unusual = self._read_order(number, tick, parts)
+        vector, rank, unusual = self._read_order(tick, parts)
         forecast = self.forecaster.step(vector, onset, immune)
-        surprise = max(surprise, forecast.surprise)
         red = forecast.probabilities[RED]  # (H,)
         known = self._knows(tick)
+        surprise, alarm, is_unusual = self.oddity.step((rank, forecast.surprise), speak=known)
         decision = self.policy.step(red, bool(onset[RED]), speak=known)
         outcomes = self.scoreboard.note(bool(onset[RED]), red, decision.alarm)
         triples = share_out(forecast.probabilities)
@@ -172,13 +174,14 @@ class AppPipeline:
             time=(number + 1) * self.app.tick,
             app=self.app.name,
             probabilities=dict(zip(self.app.horizons, triples, strict=True)),
-            healths=self._colours(decision.red, triples, surprise, known),
+            healths=self._colours(decision.red, triples, is_unusual, known),
             observed=observed,
             onset=bool(onset[RED]),
             surprise=surprise,
             outcomes=outcomes,
             tick=tick,
             unusual=unusual,
+            unusual_alarm=alarm,
             new_rule=new_rule,
         )
 
@@ -220,12 +223,12 @@ class AppPipeline:
         self.scoreboard = Scoreboard(self.horizons)
 
     def _read_order(
-        self, number: int, tick: Tick, parts: list[TickPart]
+        self, tick: Tick, parts: list[TickPart]
     ) -> tuple[Vector, float, tuple[UnusualEvent, ...]]:
         """Return the vector of the tick, with what the order of its lines adds to it."""
         if self._watch is None:
             return tick.vector, 0.0, ()
-        events = self._watch.step(number, parts, self.codec.templates.joined)
+        events = self._watch.step(tick, parts, self.codec.templates.joined)
         return np.concatenate((tick.vector, events.vector)), events.rank, events.unusual
 
     def _observe(self, tick: Tick) -> Health:
@@ -259,7 +262,7 @@ class AppPipeline:
         return warm and not blind
 
     def _colours(
-        self, red: NDArray[np.bool_], triples: Sequence[Probabilities], surprise: float, known: bool
+        self, red: NDArray[np.bool_], triples: Sequence[Probabilities], unusual: bool, known: bool
     ) -> dict[float, Health]:
         """Return the predicted health within each horizon."""
         healths = {}
@@ -271,7 +274,7 @@ class AppPipeline:
             elif is_red:
                 healths[horizon] = Health.RED
             else:
-                orange = green < ORANGE_BELOW or surprise > ORANGE_SURPRISE
+                orange = green < ORANGE_BELOW or unusual
                 healths[horizon] = Health.ORANGE if orange else Health.GREEN
         return healths
 
@@ -305,6 +308,7 @@ class AppPipeline:
             "watch": self._watch.state() if self._watch else None,
             "forecaster": self.forecaster.state(),
             "policy": self.policy.state(),
+            "oddity": self.oddity.state(),
             "scoreboard": self.scoreboard.state(),
             "onsets": [detector.state() for detector in self._onsets],
             "sources": sorted(self._sources),
@@ -323,6 +327,7 @@ class AppPipeline:
             self._watch.restore(state["watch"])
         self.forecaster.restore(state["forecaster"])
         self.policy.restore(state["policy"])
+        self.oddity.restore(state["oddity"])
         self.scoreboard.restore(state["scoreboard"])
         for detector, saved in zip(self._onsets, state["onsets"], strict=True):
             detector.restore(saved)

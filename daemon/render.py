@@ -116,7 +116,7 @@ def _app(app: AppStatus) -> str:
         f"{_alarms(app.recent.alarms)}"
         f'<details id="more-{name}"><summary id="toggle-{name}">'
         "What stands out, what was bad, what it is doing</summary>\n"
-        f"{_evidence(app.recent)}{_lines(app.recent)}{_doing(app)}</details>\n</section>"
+        f"{_evidence(app.recent)}{_unusual(app.recent)}{_lines(app.recent)}{_doing(app)}</details>\n</section>"
     )
 
 
@@ -178,6 +178,15 @@ def _evidence(recent: Recent) -> str:
         f"<li>{evidence_words(one)} – <code>{text(one.text)}</code></li>" for one in recent.evidence
     )
     return f"<h3>What stands out now</h3>{f'<ul>{items}</ul>' if items else '<p>Nothing.</p>'}"
+
+
+def _unusual(recent: Recent) -> str:
+    items = "".join(
+        f"<li>{clock(one.time)} {text(line.why)} <code>{text(line.text)}</code></li>"
+        for one in recent.unusual
+        for line in one.lines
+    )
+    return f"<h3>Unusual lines of late</h3><ul>{items}</ul>" if items else ""
 
 
 def _lines(recent: Recent) -> str:

@@ -22,9 +22,11 @@ class Tally:
     lines_late: int = 0
     lines_cut: int = 0  # longer than is kept
     new_templates: int = 0
+    returned_templates: int = 0
     alarms: int = 0
     alarms_true: int = 0
     alarms_false: int = 0
+    unusual_alarms: int = 0
     failures_predicted: int = 0
     failures_missed: int = 0
     lead_seconds: float = 0.0
@@ -40,8 +42,10 @@ class Tally:
         self.lines_late += prediction.tick.late
         self.lines_cut += prediction.tick.cut
         self.new_templates += prediction.tick.new_templates
+        self.returned_templates += len(prediction.tick.absences)
         self.alarms += outcomes.alarms
         self.alarms_true += outcomes.true
+        self.unusual_alarms += prediction.unusual_alarm
         self.alarms_false += outcomes.false
         if outcomes.failure and outcomes.lead is not None:
             self.failures_predicted += 1

@@ -9,17 +9,17 @@ of lines is chance, and a minute of them is news.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnd.codecs.sessions import Streams
-from rnnd.codecs.tick import TickPart
+from rnnd.codecs.sessions import Events, Streams
+from rnnd.codecs.tick import MAX_EXAMPLE, Tick, TickPart
 from rnnd.rnn.events import EventModel, EventSettings, Surprise
 
 SPANS = (60.0, 300.0)  # s over which the excess is smoothed
-GROUPS = 16  # of streams
+GROUPS = 16  # of components
 LIMIT = 6.0  # nats of excess that one event can have in a mean
 SHRINK = 4.0  # events without any excess added to every mean
 UNUSUAL = 0.995  # quantile of the surprise from which on an event counts as unusual
@@ -31,6 +31,9 @@ ENOUGH = 1000  # events without which there is no quantile
 ENOUGH_TICKS = 360
 
 
+Novelty = Literal["new", "back", "known"]
+
+
 @dataclass(frozen=True, slots=True)
 class UnusualEvent:
     """An event that the model did not expect."""
@@ -39,6 +42,9 @@ class UnusualEvent:
     source: str
     component: str
     surprise: float  # nats
+    line: str = ""  # of this kind, the newest of the tick; without its timestamp
+    expected: int | None = None  # the template that was most expected instead; -1 for an end
+    novelty: Novelty = "known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class EventWatch:
     @property
     def names(self) -> tuple[str, ...]:
         """What each feature is."""
-        groups = [*(f"stream {group}" for group in range(GROUPS)), "all streams"]
+        groups = [*(f"components {group}" for group in range(GROUPS)), "all components"]
         spans = [f"{span:g} s" for span in SPANS]
         return (
             *(f"surprise, {group}, {span}" for span in spans for group in groups),
@@ -77,14 +83,14 @@ class EventWatch:
             "unusual events now",
         )
 
-    def step(self, number: int, parts: Sequence[TickPart], joined: NDArray[np.int64]) -> EventTick:
-        """Read the lines of tick *number*, made of *parts*; *joined* stands for each template."""
-        symbols, streams = self._streams.events(number, parts, joined)
-        result = self._model.step(symbols, streams)
+    def step(self, tick: Tick, parts: Sequence[TickPart], joined: NDArray[np.int64]) -> EventTick:
+        """Read the lines of *tick*, made of *parts*; *joined* stands for each template."""
+        events = self._streams.events(tick.number, parts, joined)
+        result = self._model.step(events.symbols, events.streams)
         level = self._level()
-        self._smooth(result, streams, level)
+        self._smooth(result, events.components, level)
         greatest = float(result.surprise.max(initial=0.0))
-        now = result.excess.clip(-LIMIT, LIMIT).sum() / (len(symbols) + SHRINK)
+        now = result.excess.clip(-LIMIT, LIMIT).sum() / (len(events) + SHRINK)
         means = self._sums / (self._counts + SHRINK)
         vector = np.concatenate(
             (means.ravel(), np.log1p(self._often), (now, greatest, self._unusual(result, level)))
@@ -92,12 +98,16 @@ class EventWatch:
         return EventTick(
             vector.astype(np.float32),
             self._rank(result.surprise),
-            self._tell(symbols, streams, result, level),
+            tuple(
+                self._tell(tick, parts, joined, events, result, i)
+                for i in np.argsort(-result.surprise, kind="stable")[:MAX_UNUSUAL].tolist()
+                if result.surprise[i] > level
+            ),
         )
 
-    def _smooth(self, result: Surprise, streams: NDArray[np.int64], level: float) -> None:
+    def _smooth(self, result: Surprise, components: NDArray[np.int64], level: float) -> None:
         excess = result.excess.clip(-LIMIT, LIMIT)
-        groups = streams % GROUPS
+        groups = components % GROUPS
         sums = np.bincount(groups, excess, GROUPS + 1)
         counts = np.bincount(groups, minlength=GROUPS + 1).astype(np.float64)
         sums[-1], counts[-1] = sums.sum(), counts.sum()
@@ -131,20 +141,27 @@ class EventWatch:
 
     def _tell(
         self,
-        symbols: NDArray[np.int64],
-        streams: NDArray[np.int64],
+        tick: Tick,
+        parts: Sequence[TickPart],
+        joined: NDArray[np.int64],
+        events: Events,
         result: Surprise,
-        level: float,
-    ) -> tuple[UnusualEvent, ...]:
-        worst = np.argsort(-result.surprise, kind="stable")[:MAX_UNUSUAL]
-        return tuple(
-            UnusualEvent(
-                int(symbols[i]) - 1,
-                *self._streams.name(int(streams[i])),
-                float(result.surprise[i]),
-            )
-            for i in worst.tolist()
-            if result.surprise[i] > level
+        place: int,
+    ) -> UnusualEvent:
+        """Return what is to be said of the event at *place* among those of a tick."""
+        template = int(events.templates[place])
+        novelty: Novelty = "known"
+        if template > tick.templates - tick.new_templates:
+            novelty = "new"
+        elif template in tick.absences:
+            novelty = "back"
+        return UnusualEvent(
+            template,
+            *self._streams.name(int(events.components[place])),
+            float(result.surprise[place]),
+            newest_line(parts, joined, template) if template >= 0 else "",
+            self._streams.template(int(result.likeliest[place])),
+            novelty,
         )
 
     def state(self) -> dict[str, Any]:
@@ -168,3 +185,12 @@ class EventWatch:
         self._often = np.array(state["often"])
         self._histogram = np.array(state["histogram"])
         self._worst = np.array(state["worst"])
+
+
+def newest_line(parts: Sequence[TickPart], joined: NDArray[np.int64], template: int) -> str:
+    """Return the newest line of a *template* in the *parts* of a tick; empty if none was kept."""
+    for part in reversed(parts):
+        for kind, line in reversed(part.newest.items()):
+            if joined[part.table.templates[kind]] == template:
+                return line[:MAX_EXAMPLE].decode("utf-8", "replace").strip()
+    return ""

@@ -53,6 +53,7 @@ class Surprise:
 
     surprise: Floats  # (N,) −log p of the event
     expected: Floats  # (N,) the mean surprise that the forecast itself expected: its entropy
+    likeliest: Symbols  # (N,) the symbol that was most expected instead
 
     @property
     def excess(self) -> Floats:
@@ -103,7 +104,9 @@ class EventModel:
         `EDGE` ends a stream: nothing of the same row may come after it in the same step.
         """
         count = len(symbols)
-        result = Surprise(np.zeros(count, np.float32), np.zeros(count, np.float32))
+        result = Surprise(
+            np.zeros(count, np.float32), np.zeros(count, np.float32), np.zeros(count, np.int64)
+        )
         if count:
             pieces = sorted(self._pieces(symbols, streams), key=lambda piece: -len(piece.line))
             for some in _of_like_length(pieces):
@@ -163,6 +166,7 @@ class EventModel:
         places = np.concatenate([piece.places for piece in pieces])
         result.surprise[places] = np.log(totals) - picked
         result.expected[places] = np.log(totals) - np.einsum("nk,nk->n", p, log_p) / totals
+        result.likeliest[places] = log_p.argmax(axis=1)
         after = tape.traces[-1].h[lengths, np.arange(len(pieces))]
         after[self._last[streams] == EDGE] = 0
         last = [piece.places[-1] for piece in pieces]

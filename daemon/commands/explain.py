@@ -52,6 +52,7 @@ def _paragraphs(app: dict[str, Any]) -> Iterator[str]:
         yield f"  within {horizon}: {percent(shares['red'])}"
     yield f"The last tick was more unusual than {percent(app['surprise'])} of those before."
     yield from _section("What stands out now", _evidence(app["evidence"]))
+    yield from _section("Unusual alarms of late", _unusual(app["recent_unusual"]))
     lines = (f"{one['time']} {one['health']}: {plain(one['line'])}" for one in app["recent_lines"])
     yield from _section("The newest lines that made it orange or red", lines)
     yield from _section("Recent alarms", _alarms(app["recent_alarms"]))
@@ -67,6 +68,15 @@ def _section(title: str, items: Iterator[str]) -> Iterator[str]:
 def _evidence(found: list[dict[str, Any]]) -> Iterator[str]:
     for one in msgspec.convert(found, list[Evidence]):
         yield f"{evidence_words(one)} – {plain(one.text)}"
+
+
+def _unusual(found: list[dict[str, Any]]) -> Iterator[str]:
+    for one in found:
+        yield f"{one['time']}"
+        for line in one["lines"]:
+            yield f"  {plain(line['why'])}, {line['surprise']:.1f} nats: {plain(line['text'])}"
+        for line in () if one["lines"] else _evidence(one["evidence"]):
+            yield f"  {line}"
 
 
 def _alarms(alarms: list[dict[str, Any]]) -> Iterator[str]:

@@ -22,8 +22,8 @@ def events_of(
     streams: Streams, codec: LogCodec, number: int, parts: list[TickPart]
 ) -> list[tuple[int, int]]:
     codec.encode_tick(number, parts)
-    symbols, rows = streams.events(number, parts, codec.templates.joined)
-    return list(zip(symbols.tolist(), rows.tolist(), strict=True))
+    events = streams.events(number, parts, codec.templates.joined)
+    return list(zip(events.symbols.tolist(), events.streams.tolist(), strict=True))
 
 
 def test_each_component_is_a_stream_and_each_template_a_symbol() -> None:

@@ -1,12 +1,15 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from rnnd.codecs.health import Health
 from rnnd.codecs.log import LogCodec, LogSettings
 from rnnd.config.schema import AppSettings
+from rnnd.daemon.history import History, why_unusual
 from rnnd.daemon.pipeline import AppPipeline, Prediction
-from rnnd.daemon.unusual import EventTick, EventWatch
+from rnnd.daemon.unusual import EventTick, EventWatch, UnusualEvent
 
 TICK = 10.0
 
@@ -33,8 +36,8 @@ def watch(ticks: int, swapped_from: int) -> tuple[EventWatch, list[EventTick]]:
     for tick in range(ticks):
         parts = reader.feed(lines_of(tick, tick >= swapped_from), 0.0)
         for number in sorted({part.tick for part in parts}):
-            codec.encode_tick(number, parts)
-            result.append(events.step(number, parts, codec.templates.joined))
+            tick = codec.encode_tick(number, parts)
+            result.append(events.step(tick, parts, codec.templates.joined))
     return events, result
 
 
@@ -103,3 +106,49 @@ def test_a_restart_changes_no_prediction_with_the_order_read() -> None:
     cuts = [20_000, 40_123]
 
     assert told(predictions(cuts, restart=True)) == told(predictions(cuts))
+
+
+@pytest.fixture(scope="module")
+def something_new() -> tuple[AppPipeline, list[Prediction]]:
+    """Return what is said of an hour and a half of the usual, then a line never seen before."""
+    app = AppSettings(name="shop", logs=(), order=True, horizon=50.0, more_horizons=())
+    pipeline = AppPipeline(app)
+    strange = b"INFO shop.Transaction: rolled back\n"
+    usual = [lines_of(tick, swapped=False) for tick in range(560)]
+    usual[540] += usual[540][:21] + strange
+    pipeline.feed("app.log", b"".join(usual), 0.0)
+    return pipeline, list(pipeline.finish())
+
+
+def test_a_line_more_surprising_than_any_before_makes_health_orange(
+    something_new: tuple[AppPipeline, list[Prediction]],
+) -> None:
+    _, made = something_new
+
+    assert [tick for tick, p in enumerate(made) if p.unusual_alarm][-1] == 540
+    assert {p.health for p in made[540:545]} == {Health.ORANGE}
+    assert made[546].health is Health.GREEN
+
+
+def test_the_line_that_caused_it_is_told_with_its_reason(
+    something_new: tuple[AppPipeline, list[Prediction]],
+) -> None:
+    pipeline, made = something_new
+    history = History(pipeline.app, pipeline.codec.templates.text)
+
+    for prediction in made:
+        history.note(prediction)
+
+    (worst, *_) = history.recent().unusual[0].lines
+    assert worst.text == "INFO shop.Transaction: rolled back"
+    assert worst.why == "never seen before"
+
+
+def test_what_was_expected_instead_is_told() -> None:
+    text = {4: "locked orders"}.__getitem__
+    swapped = UnusualEvent(5, "app.log", "shop.Transaction", 7.0, "locked stock", expected=4)
+
+    assert why_unusual(swapped, text) == "'locked orders' was expected"
+    assert why_unusual(replace(swapped, novelty="back"), text) == "not seen for long"
+    assert why_unusual(replace(swapped, expected=-1), text) == "the end of the task was expected"
+    assert why_unusual(replace(swapped, expected=None), text) == "rare here"
