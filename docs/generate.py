@@ -4,6 +4,7 @@ docs/configuration.md    every key of the configuration, from the schema
 docs/commands.md         every command with its options, from the parsers
 docs/man/rnnd.1          the same as a manual page
 docs/man/rnnd.yaml.5     the configuration as a manual page
+docs/completions/        what bash, zsh and fish need to complete the command line
 config/prometheus/runbooks.html    docs/runbooks.md as one page without anything from outside
 """
 
@@ -21,6 +22,7 @@ from rnnd import __version__
 from rnnd.config.reference import keys, kind_words
 from rnnd.daemon.completion import Command, commands
 from rnnd.daemon.configuration import default_text
+from rnnd.daemon.shells import bash, fish, zsh
 
 DOCS = Path(__file__).parent
 
@@ -204,6 +206,9 @@ PAGES = {
     "commands.md": reference,
     "man/rnnd.1": manual,
     "man/rnnd.yaml.5": manual_of_configuration,
+    "completions/rnnd": bash,
+    "completions/_rnnd": zsh,
+    "completions/rnnd.fish": fish,
 }
 
 

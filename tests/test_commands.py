@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from rnnd.codecs.health import Health
 from rnnd.config.loading import load_settings
 from rnnd.config.passwords import parse_hash
-from rnnd.daemon.cli import COMMANDS, main
+from rnnd.daemon.cli import main
 from rnnd.daemon.evidence import Evidence
 from rnnd.daemon.history import Alarm, Line, Recent
 from rnnd.daemon.http import HttpServer, Response
@@ -261,42 +261,93 @@ def test_the_schema_knows_the_keys_of_the_default_configuration(
     assert schema["additionalProperties"] is app_schema["additionalProperties"] is False
 
 
-def test_installing_below_a_root_writes_the_files_and_starts_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A root to install below, and an rnnd that lies in /opt, with its manual."""
+
     def never(*_: object, **__: object) -> None:
         raise AssertionError("something was started")
 
     monkeypatch.setattr(subprocess, "run", never)
     monkeypatch.setattr("sys.executable", "/opt/rnnd/bin/python")
+    monkeypatch.setattr("sys.prefix", str(tmp_path / "prefix"))
     monkeypatch.setattr(shutil, "which", lambda _: "/opt/rnnd/bin/rnnd")
+    manual = tmp_path / "prefix/share/man/man1/rnnd.1"
+    manual.parent.mkdir(parents=True)
+    manual.write_text("manual", "utf-8")
+    root = tmp_path / "root"
+    root.mkdir()
+    return root
 
-    assert main(["systemd", "install", "--socket", "--root", str(tmp_path)]) == 0
 
-    written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert written == {
+def files_below(root: Path) -> set[str]:
+    return {
+        str(path.relative_to(root))
+        for path in root.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
+
+
+def test_installing_below_a_root_writes_the_files_and_starts_nothing(
+    installed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["systemd", "install", "--socket", "--root", str(installed)]) == 0
+
+    assert files_below(installed) == {
         "etc/rnnd/rnnd.yaml",
         "etc/systemd/system/rnnd.service",
         "etc/systemd/system/rnnd.service.d/socket.conf",
         "etc/systemd/system/rnnd.socket",
+        "usr/local/bin/rnnd",
+        "usr/local/share/man/man1/rnnd.1",
     }
-    unit = (tmp_path / "etc/systemd/system/rnnd.service").read_text("utf-8")
+    unit = (installed / "etc/systemd/system/rnnd.service").read_text("utf-8")
     assert "ExecStart=/opt/rnnd/bin/rnnd run --config /etc/rnnd/rnnd.yaml" in unit
+    assert (installed / "usr/local/bin/rnnd").readlink() == Path("/opt/rnnd/bin/rnnd")
 
 
 def test_installing_anew_keeps_the_configuration_and_takes_the_socket_away(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    installed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.executable", "/opt/rnnd/bin/python")
-    monkeypatch.setattr(shutil, "which", lambda _: "/opt/rnnd/bin/rnnd")
-    main(["systemd", "install", "--socket", "--root", str(tmp_path)])
-    config = tmp_path / "etc/rnnd/rnnd.yaml"
+    main(["systemd", "install", "--socket", "--root", str(installed)])
+    config = installed / "etc/rnnd/rnnd.yaml"
     config.write_text("mine", "utf-8")
 
-    main(["systemd", "install", "--root", str(tmp_path)])
+    main(["systemd", "install", "--root", str(installed)])
 
     assert config.read_text("utf-8") == "mine"
-    assert not list(tmp_path.rglob("*socket*"))
+    assert not list(installed.rglob("*socket*"))
+
+
+def test_uninstalling_removes_what_was_installed_and_keeps_what_is_the_users(
+    installed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["systemd", "install", "--socket", "--root", str(installed)])
+    learnt = installed / "var/lib/private/rnnd/app.rnnd"
+    learnt.parent.mkdir(parents=True)
+    learnt.touch()
+    (installed / "var/lib/rnnd").symlink_to("private/rnnd")
+
+    assert main(["systemd", "uninstall", "--root", str(installed)]) == 0
+    kept = {"etc/rnnd/rnnd.yaml", "var/lib/private/rnnd/app.rnnd", "var/lib/rnnd"}
+    assert files_below(installed) == kept
+
+    assert main(["systemd", "uninstall", "--purge", "--root", str(installed)]) == 0
+    assert files_below(installed) == set()
+    assert main(["systemd", "uninstall", "--root", str(installed)]) == 0, "nothing is there to do"
+
+
+def test_a_program_in_the_path_that_is_not_ours_stays(
+    installed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = installed / "usr/local/bin/rnnd"
+    other.parent.mkdir(parents=True)
+    other.write_text("mine", "utf-8")
+
+    main(["systemd", "install", "--root", str(installed)])
+    main(["systemd", "uninstall", "--root", str(installed)])
+
+    assert other.read_text("utf-8") == "mine"
 
 
 def test_a_program_that_the_sandbox_hides_is_refused(
@@ -316,38 +367,6 @@ def test_show_prints_the_units_as_they_are_in_the_source(
 
     source = Path(__file__).parent.parent / "systemd" / "rnnd.service"
     assert source.read_text("utf-8") in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("typed", "offered"),
-    [
-        (["sta"], {"status"}),
-        (["config", "ch"], {"check"}),
-        (["status", "--ur"], {"--url"}),
-        (["systemd", "install", "--so"], {"--socket"}),
-    ],
-)
-def test_bash_completes(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], typed: list[str], offered: set[str]
-) -> None:
-    main(["completion", "bash"])
-    script = capsys.readouterr().out
-    words = " ".join(["rnnd", *typed])
-
-    result = subprocess.run(
-        ["bash", "-c", f'{script}\nCOMP_WORDS=({words}); COMP_CWORD={len(typed)}; _rnnd; '
-         'printf "%s\\n" "${COMPREPLY[@]}"'],
-        capture_output=True, text=True, check=True, cwd=tmp_path,
-    )  # fmt: skip
-
-    assert set(result.stdout.split()) == offered
-
-
-def test_fish_knows_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["completion", "fish"])
-
-    said = capsys.readouterr().out
-    assert all(f" -a {command} " in said for command in COMMANDS)
 
 
 def test_an_app_without_predictions_yet_is_no_trouble(

@@ -56,6 +56,9 @@ def served() -> CollectorRegistry:
         "commands.md",
         "man/rnnd.1",
         "man/rnnd.yaml.5",
+        "completions/rnnd",
+        "completions/_rnnd",
+        "completions/rnnd.fish",
         "../config/prometheus/runbooks.html",
     ],
 )

@@ -2,7 +2,7 @@
 
 import argparse
 
-from rnnd.daemon.completion import SHELLS
+from rnnd.daemon.shells import SHELLS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
