@@ -26,6 +26,7 @@ checkpoint_every: 1s
 YAML
 ask() { curl -sf --retry 20 --retry-all-errors --retry-delay 1 "http://127.0.0.1:7663$1"; }
 state() { systemctl show rnnd -p "$1" --value; }
+until_so() { for _ in $(seq 120); do "$@" && break; sleep 0.5; done; }
 """
 WATCH = """
 systemctl start rnnd
@@ -37,10 +38,13 @@ for thread in /proc/$(state MainPID)/task/*; do cat $thread/status; done >/mnt/p
 """
 AFTER = """
 systemctl reload rnnd
+until_so grep -q "took over the configuration" /mnt/log
+until_so systemctl is-active --quiet rnnd
 ask /-/healthy
 echo "reloaded: $(state ActiveState)"
 kill -STOP $(state MainPID)
-for _ in $(seq 60); do [ "$(state NRestarts)" = 1 ] && break; sleep 0.5; done
+restarted() { [ "$(state NRestarts)" = 1 ]; }
+until_so restarted
 echo "hung: $(state NRestarts) restart, $(state Result)"
 ask /-/healthy
 systemctl stop rnnd
