@@ -27,6 +27,7 @@ from rnnd.codecs.zone import Offsets
 HOUR = 3600
 DAY = 86400
 CONFIRM = 2
+FEW = 32  # lines that are taken one by one, where they cannot be taken together
 Ints = NDArray[np.int64]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -97,15 +98,40 @@ class Clock:
         return math.floor(seconds / self._seconds)
 
     def _assign(self, stamps: Ints, kinds: NDArray[np.uint8]) -> tuple[Ints, NDArray[np.bool_]]:
-        """Return ticks and lateness of stamped lines."""
+        """Return ticks and lateness of stamped lines.
+
+        As many lines as possible are taken together. Where a few cannot be (a jump, an ambiguous
+        hour), they are taken in steps, and then ever more are tried again: so the time is linear in
+        their number, whatever they say.
+        """
+        pieces = []
+        begin, width = 0, len(stamps)
+        while begin < len(stamps):
+            here = slice(begin, begin + width)
+            assigned = self._assign_together(stamps[here], kinds[here])
+            if assigned is None and width > FEW:
+                width = max(min(width, len(stamps) - begin) // 8, FEW)
+                continue
+            pieces.append(assigned or self._assign_in_steps(stamps[here], kinds[here]))
+            begin += width
+            width *= 4
+        if len(pieces) == 1:
+            return pieces[0]
+        ticks, late = zip(*pieces, strict=True)
+        return np.concatenate(ticks), np.concatenate(late)
+
+    def _assign_together(
+        self, stamps: Ints, kinds: NDArray[np.uint8]
+    ) -> tuple[Ints, NDArray[np.bool_]] | None:
+        """Return ticks and lateness of stamped lines, or None where it is not so easy."""
         times = self._easy_times(stamps, kinds)
         if times is None:
-            return self._assign_in_steps(stamps, kinds)
+            return None
         assert self.now is not None
         reached = np.maximum.accumulate(np.concatenate(([self.now], times)))
         if (times > reached[:-1] + DAY).any():
-            return self._assign_in_steps(stamps, kinds)
-        self._jump = None
+            return None
+        self._jump, self._agreed = None, 0
         self.now = int(reached[-1])
         ticks = np.floor(reached[1:] / self._seconds).astype(np.int64)
         if (times == reached[1:]).all():
@@ -129,17 +155,18 @@ class Clock:
         if offsets is None:
             return None
         times = local - offsets
-        # Far from the ends of the window in which a stamp is completed, and of its period, all
-        # stamps are completed as the first one is, whatever lies between.
-        reach = HOUR if kind == Kind.DATELESS else 20 * DAY
+        # Within one period, and well within the reach of every time at which one of these stamps
+        # may be completed (now, or later by what they say), all are completed as the first one is.
+        ahead, back = (10 * HOUR, 10 * HOUR) if kind == Kind.DATELESS else (260 * DAY, 90 * DAY)
         same = _period(kind, local) == _period(kind, local[:1])
-        near = (times > self.now - reach) & (times < self.now + reach)
+        latest = max(int(times.max()), self.now)
+        near = (times > latest - back) & (times < self.now + ahead)
         return times if bool((same & near).all()) else None
 
     def _assign_in_steps(
         self, stamps: Ints, kinds: NDArray[np.uint8]
     ) -> tuple[Ints, NDArray[np.bool_]]:
-        """Do what `_assign` does, one run of equal stamps at a time."""
+        """Do what `_assign_together` does, one run of equal stamps at a time."""
         ticks = np.empty(len(stamps), np.int64)
         late = np.zeros(len(stamps), np.bool_)
         change = (stamps[1:] != stamps[:-1]) | (kinds[1:] != kinds[:-1])
@@ -160,7 +187,7 @@ class Clock:
         """Return how many of *lines* lines that claim *time* must wait for it to be believed."""
         assert self.now is not None
         if time <= self.now + DAY:
-            self._jump = None
+            self._jump, self._agreed = None, 0
             return 0
         if self._jump is None or time < self._jump - DAY:
             self._jump, self._agreed = time, 0
@@ -169,7 +196,7 @@ class Clock:
         if self._agreed <= CONFIRM:
             return lines
         waiting = lines - (self._agreed - CONFIRM)
-        self._jump = None
+        self._jump, self._agreed = None, 0
         return waiting
 
     def _begin(self, stamp: int, kind: int, arrival: float) -> int:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnd.codecs.clock import CONFIRM, DAY, Clock, Kind
+from rnnd.codecs import clock as module
+from rnnd.codecs.clock import CONFIRM, DAY, FEW, Clock, Kind
 
 NOON = int(datetime(2024, 3, 9, 12, tzinfo=UTC).timestamp())
 PARIS = ZoneInfo("Europe/Paris")
@@ -184,9 +185,15 @@ STEPS = st.one_of(
     st.sampled_from([UTC, PARIS]),
     st.sampled_from([1.0, 10.0, 2.5]),
     st.lists(st.integers(0, 40), max_size=6),
+    st.sampled_from([1, 3, FEW]),
 )
-def test_any_cut_of_the_lines_gives_the_same_ticks(
-    steps: list[tuple[int, bool]], kind: Kind, zone: ZoneInfo, tick: float, cuts: list[int]
+def test_lines_taken_together_in_any_cut_get_the_ticks_of_single_steps(
+    steps: list[tuple[int, bool]],
+    kind: Kind,
+    zone: ZoneInfo,
+    tick: float,
+    cuts: list[int],
+    few: int,
 ) -> None:
     start = {Kind.YEARLESS: since_2000(12, 1), Kind.DATELESS: 80000}.get(kind, NOON)
     period = {Kind.YEARLESS: 366 * DAY, Kind.DATELESS: DAY}.get(kind, 1 << 40)
@@ -195,9 +202,13 @@ def test_any_cut_of_the_lines_gives_the_same_ticks(
     kinds[0] = kind
     whole, pieces = Clock(tick, zone), Clock(tick, zone)
 
-    expected = whole.advance(stamps, kinds, NOON)
+    with pytest.MonkeyPatch.context() as context:
+        context.setattr(Clock, "_assign_together", lambda *_: None)
+        expected = whole.advance(stamps, kinds, NOON)  # in steps alone
     edges = sorted({0, len(stamps), *(cut for cut in cuts if cut < len(stamps))})
-    got = [pieces.advance(stamps[a:b], kinds[a:b], NOON) for a, b in pairwise(edges)]
+    with pytest.MonkeyPatch.context() as context:
+        context.setattr(module, "FEW", few)
+        got = [pieces.advance(stamps[a:b], kinds[a:b], NOON) for a, b in pairwise(edges)]
 
     np.testing.assert_array_equal(np.concatenate([ticks for ticks, _ in got]), expected[0])
     np.testing.assert_array_equal(np.concatenate([late for _, late in got]), expected[1])
