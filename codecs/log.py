@@ -24,9 +24,9 @@ from rnnd.codecs.clock import Clock
 from rnnd.codecs.described import described_stamp
 from rnnd.codecs.features import PLACES, TickFeatures
 from rnnd.codecs.health import Health
-from rnnd.codecs.logline import Parsed, parse, split_tokens
 from rnnd.codecs.masking import mask_message
 from rnnd.codecs.numbers import MAX_WORDS, numeric_places, value_of
+from rnnd.codecs.parsed import Parsed, split_tokens, unpack
 from rnnd.codecs.pattern import Patterns
 from rnnd.codecs.reader import LogReader, Piece
 from rnnd.codecs.sessions import SessionPattern
@@ -152,11 +152,21 @@ class LogCodec:
         if part.health > Health.GREEN or worst >= self.settings.examples:
             for row in newest[severities == worst][:MAX_EXAMPLES].tolist():
                 part.examples.append(_example(part.health, worst, piece.line(row)))
-        for row, kind in sorted(zip(newest.tolist(), part.kinds.tolist(), strict=True)):
-            if self.kinds.places(kind) or (self.settings.order and kind != CONTINUATION):
-                start, end = piece.starts[row], piece.ends[row]
-                begin, stop = piece.read.begins[row], piece.read.ends[row]
-                part.newest[kind] = piece.data[start:begin] + b" " + piece.data[stop:end]
+        if self.settings.order:
+            told = np.flatnonzero(part.kinds != CONTINUATION)
+        else:
+            told = np.flatnonzero(self.kinds.has_numbers[part.kinds])
+        told = told[np.argsort(newest[told])]  # in the order of the lines
+        rows = newest[told]
+        for kind, start, begin, stop, end in zip(
+            part.kinds[told].tolist(),
+            piece.starts[rows].tolist(),
+            piece.read.begins[rows].tolist(),
+            piece.read.ends[rows].tolist(),
+            piece.ends[rows].tolist(),
+            strict=True,
+        ):
+            part.newest[kind] = piece.data[start:begin] + b" " + piece.data[stop:end]
 
     def _match_patterns(self, piece: Piece, parts: list[TickPart], edges: list[int]) -> None:
         for health, _, patterns in self._rules:
@@ -246,7 +256,7 @@ class LogCodec:
             for kind in unresolved.tolist():
                 fresh.setdefault(part.table.texts[kind], []).append((part.table, kind))
         for text in sorted(fresh):
-            parsed = parse(text)
+            parsed = unpack(text)
             template = self.templates.find(parsed.component, mask_message(parsed.message), text)
             if template >= len(self._places):
                 self._note(template, parsed)
@@ -315,7 +325,7 @@ class LogCodec:
         self.kinds = Kinds()
         self._places = [{}]
         for template in range(1, len(self.templates)):
-            self._note(template, parse(self.templates.examples[template]))
+            self._note(template, unpack(self.templates.examples[template]))
         self.features.restore(state["features"])
         self.absences.restore(state["absences"])
         for source, saved in state["readers"].items():

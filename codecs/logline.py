@@ -1,85 +1,50 @@
 """What a line says beside its time: severity, component, and the words of its message.
 
-Everything here is a function of the coarse signature (see `signature`), so it is done once a kind
-of line. Only numbers that *are* a severity (syslog priority, HTTP status, level of a JSON logger)
-must be read from every line: `Parsed.number` tells which.
+Everything here is a function of the coarse signature (see `signature`), so it is done once for all
+lines that share one. Only numbers that *are* a severity (syslog priority, HTTP status, level of a
+JSON logger) must be read from every line: `Parsed.number` tells which.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from rnnd.codecs.severity import LETTERS, WORDS, Severity, from_level, from_priority, from_status
+from rnnd.codecs.level import find_level
+from rnnd.codecs.parsed import MAX_MESSAGE, Number, Parsed, split_tokens
+from rnnd.codecs.severity import LETTERS, Severity
 from rnnd.codecs.signature import STAMP
+from rnnd.codecs.structured import Fields, read_json, read_logfmt
 
-LEVEL_WORDS = 10  # words from the timestamp on among which the level is looked for
-MAX_TOKENS = 64  # words of a message that distinguish templates
+INFO = Severity.INFO  # of lines that tell none
+MAX_BEFORE = 4096  # words before a message that are counted
 
 _SEPARATORS = b" \t]),|:>-"
-_DELIMITERS = bytes.maketrans(b"=:,;()[]{}<>\"'|\t\r\x01", b" " * 18)
-_JSON_MESSAGE = re.compile(
-    rb'"(?:message|msg|MESSAGE|log|@m|event|text)"\s*:\s*"((?:[^"\\]|\\.)*+)"'
-)
-_JSON_LEVEL = re.compile(
-    rb'"(?:level|severity|lvl|loglevel|log\.level|levelname|@l|s|log_level|severity_text)"'
-    rb'\s*:\s*"([A-Za-z]+)"', re.IGNORECASE
-)  # fmt: skip
-_JSON_LOGGER = re.compile(
-    rb'"(?:logger|name|component|module|c|_SYSTEMD_UNIT|SYSLOG_IDENTIFIER)"\s*:\s*"([^"]*)"'
-)
-_FMT_MESSAGE = re.compile(rb'(?:^|\s)(?:msg|message)=(?:"((?:[^"\\]|\\.)*+)"|(\S+))')
-_FMT_LEVEL = re.compile(rb'(?:^|\s)(?:level|lvl|severity)="?([A-Za-z]+)', re.IGNORECASE)
 _BRACKETED = re.compile(rb"\s*\[(?:[^\[\]]|\[[^\[\]]*\])*+\]")
 _COMPONENT = re.compile(rb"\s*([^\s:\[\]]++)(?:\[[^\[\]]*\])?:(?=\s|$)")
 _SYSLOG = re.compile(
-    rb"\S++ ([^\s:\[\]]++)(?:\[[^\[\]]*\])?(?: \([^\s()]*\)(?:\[[^\[\]]*\])?)?:(?:\s|$)"
+    rb"\S++ ([^\s:\[\]]++)(?:\[[^\[\]]*\])?(?: \([^\s()]*\)(?:\[[^\[\]]*\])?)?:(?:\s+|$)"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A severity told by a number: where it stands in the raw line, and what it means."""
-
-    pattern: re.Pattern[bytes]
-    meaning: Callable[[int], Severity]
-
-    def read(self, line: bytes) -> Severity:
-        """Return the severity that the number in *line* tells."""
-        found = self.pattern.search(line)
-        return self.meaning(int(found[1])) if found else Severity.INFO
-
-
-_STATUS = Number(re.compile(rb'" (\d{3})(?!\d)'), from_status)
-_PRIORITY = Number(re.compile(rb"^<(\d{1,3})>"), from_priority)
-_LEVEL = Number(
-    re.compile(rb'"(?:level|severity|lvl|PRIORITY|log_level)"\s*:\s*"?(\d{1,4})', re.IGNORECASE),
-    from_level,
+_RFC5424 = re.compile(  # host, app, process and message ids, structured data
+    rb" \S++ (\S++) \S++ \S++ (?:-|(?:\[(?:[^\]\\\"]|\\.|\"(?:[^\"\\]|\\.)*+\")*+\])++)(?:\s+|$)"
 )
-_STATUS_PLACE = re.compile(rb'(?:HTTP/0(?:\.0)?"|"[A-Z]{3,8} [^"]*") 0(?![\w.])')
+_GLOG = re.compile(rb"\s+\d+ ([^\s:]++):\d+\] ?")
+_ANDROID = re.compile(rb"\s*([VDIWEFA])/([^\s()]++)\s*\(\s*\d+\): ?")  # its brief layout
+_CONTAINER = re.compile(rb"\s(?:stdout|stderr) [FP](?:\s+|$)")  # Kubernetes' CRI
+_STATUS = re.compile(rb'(?:HTTP/0(?:\.0)?"|"[A-Z]{3,8} [^"]*"|"-") 0(?![\w.])')
+_IN_QUOTES = Number("status", b'" ')
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """A kind of line: its severity or the number that tells it, its component and message."""
+class _Found(NamedTuple):
+    """What a text says, and where its message begins in it."""
 
-    severity: Severity
+    severity: Severity | None
     number: Number | None
     component: bytes
     message: bytes
+    offset: int
 
-    @property
-    def tokens(self) -> tuple[bytes, ...]:
-        """The words of the message."""
-        return split_tokens(self.message)
-
-
-def split_tokens(message: bytes, limit: int = MAX_TOKENS) -> tuple[bytes, ...]:
-    """Return the first *limit* words of *message*, split at spaces and most punctuation.
-
-    >>> split_tokens(b"took=0 ms (user bob)")
-    (b'took', b'0', b'ms', b'user', b'bob')
-    """
-    return tuple(message.translate(_DELIMITERS).split(None, limit)[:limit])
+    def within(self, begin: int) -> "_Found":
+        """Return the same in the text in which this one begins at *begin*."""
+        return self._replace(offset=self.offset + begin)
 
 
 def is_continuation(signature: bytes) -> bool:
@@ -93,90 +58,149 @@ def parse(signature: bytes) -> Parsed:
     >>> parse(b"\\x01 ERROR [main] shop.Cart: no stock for item 0").message
     b'no stock for item 0'
     """
-    before, _, rest = signature.rpartition(STAMP) if STAMP in signature else (b"", b"", signature)
-    if signature.lstrip()[:1] == b"{":
-        return _parse_json(signature)
-    if found := _FMT_MESSAGE.search(signature):
-        level = _FMT_LEVEL.search(signature)
-        named = WORDS.get(level[1].lower(), Severity.INFO) if level else Severity.INFO
-        return Parsed(named, None, b"", found[1] if found[1] is not None else found[2])
-    rest = rest.lstrip(_SEPARATORS)
-    if before[-1:] and before[-1:] in LETTERS and len(before.split()) == 1 and len(before) == 1:
-        return _parse_message(LETTERS[before], rest)  # glog
-    number = None
-    if before.startswith(b"<0>"):
-        number = _PRIORITY
-    elif _STATUS_PLACE.search(rest):
-        number = _STATUS
-    severity, after = _find_level(rest)
-    if severity is not None and number is None:
-        return _parse_message(severity, after)
-    host = _SYSLOG.match(rest) if STAMP in signature else None
-    if host is not None:
-        message = rest[host.end() :].lstrip()
-        inner, _ = _find_level(message, words=2)
-        return Parsed(inner if inner is not None else Severity.INFO, number, host[1], message)
-    return Parsed(severity if severity is not None else Severity.INFO, number, b"", rest)
+    found = _read(signature)
+    severity = INFO if found.severity is None else found.severity
+    words = len(split_tokens(signature[: found.offset], MAX_BEFORE))
+    return Parsed(severity, found.number, found.component, found.message[:MAX_MESSAGE], words)
 
 
-def _parse_json(signature: bytes) -> Parsed:
-    """Return what a JSON line says; a value that is itself a log line is parsed in its turn."""
-    word = _JSON_LEVEL.search(signature)
-    number = _LEVEL if word is None and _LEVEL.pattern.search(signature) else None
-    severity = WORDS.get(word[1].lower()) if word else None
-    if word and severity is None:
-        severity = LETTERS.get(word[1])
-    found = _JSON_MESSAGE.search(signature)
-    message = found[1] if found else signature
-    if severity is None and number is None:
-        severity, _ = _find_level(message)
-    logger = _JSON_LOGGER.search(signature)
-    return Parsed(
-        severity if severity is not None else Severity.INFO,
+def _read(line: bytes) -> _Found:
+    """Return what a whole *line* says, or one that stands in another."""
+    if line.lstrip()[:1] == b"{":
+        return _read_json(line)
+    if b"=" in line and (fields := read_logfmt(line)) is not None:
+        return _read_fields(line, fields)
+    place = line.rfind(STAMP)
+    if place == 1 and line[:1] in LETTERS:
+        return _read_glog(LETTERS[line[:1]], line)
+    if line.startswith(b"<0>"):
+        return _read_priority(line, max(place + 1, 3))
+    if b'" 0' in line and _STATUS.search(line, place + 1):
+        return _message(None, _IN_QUOTES, b"", line, place + 1)
+    if place >= 0 and (container := _CONTAINER.match(line, place + 1)):
+        return _read(line[container.end() :]).within(container.end())
+    return _read_plain(line, place)
+
+
+def _read_plain(line: bytes, place: int) -> _Found:
+    """Return what a line says whose timestamp stands at *place*, if not at -1."""
+    if brief := _ANDROID.match(line, place + 1):
+        return _Found(LETTERS[brief[1]], None, brief[2], line[brief.end() :], brief.end())
+    severity = find_level(line[:place], words=3)[0] if place > 1 else None
+    if severity is not None:
+        return _behind_level(severity, line, place + 1)
+    header = _SYSLOG.match(line, _skip(line, place + 1)) if place >= 0 else None
+    if header is not None and find_level(line[place + 1 : header.end()])[0] is None:
+        return _behind_header(line, header)
+    severity, length = find_level(line[place + 1 :])
+    if severity is not None:
+        return _behind_level(severity, line, place + 1 + length)
+    return _payload(_message(None, None, b"", line, place + 1))
+
+
+def _read_priority(line: bytes, begin: int) -> _Found:
+    """Return what a line with a syslog priority says; its header goes on at *begin*."""
+    header = _RFC5424.match(line, begin) or _SYSLOG.match(line, _skip(line, begin))
+    found = _behind_header(line, header) if header else _read_plain(line, begin - 1)
+    if found.number is not None:
+        return found
+    return found._replace(severity=None, number=Number("priority", b"<", _least(found.severity)))
+
+
+def _least(severity: Severity | None) -> Severity:
+    """Return the least that a line can mean whose words name *severity* and whose number is low.
+
+    Whatever forwards the output of a program gives all of it the same priority, mostly info.
+    """
+    return Severity.DEBUG if severity is None or severity <= INFO else severity
+
+
+def _read_glog(severity: Severity, line: bytes) -> _Found:
+    if header := _GLOG.match(line, 2):
+        return _Found(severity, None, header[1], line[header.end() :], header.end())
+    return _behind_level(severity, line, 2)
+
+
+def _behind_header(line: bytes, header: re.Match[bytes]) -> _Found:
+    """Return what the message behind a *header* that names its component says."""
+    message = line[header.end() :]
+    severity, end = find_level(message)
+    if severity is None:
+        return _payload(_Found(None, None, header[1], message, header.end()))
+    inner = _behind_level(severity, message, end)
+    return inner._replace(component=inner.component or header[1]).within(header.end())
+
+
+def _behind_level(severity: Severity, text: bytes, begin: int) -> _Found:
+    """Return the parts of what follows the level: threads in brackets, component, message."""
+    begin = _skip(text, begin)
+    while (found := _BRACKETED.match(text, begin)) and text[found.end() :].strip(
+        _SEPARATORS + b"\r"
+    ):
+        begin = _skip(text, found.end())
+    component = b""
+    if (found := _COMPONENT.match(text, begin)) and text[found.end() :].strip():
+        component, begin = found[1], found.end()
+    return _payload(_message(severity, None, component, text, begin))
+
+
+def _message(
+    severity: Severity | None, number: Number | None, component: bytes, text: bytes, begin: int
+) -> _Found:
+    """Return what is said, with the rest of *text* from *begin* on for the message."""
+    offset = _skip(text, begin)
+    return _Found(severity, number, component, text[offset:], offset)
+
+
+def _skip(text: bytes, begin: int) -> int:
+    """Return where *text* goes on behind the separators at *begin*."""
+    return len(text) - len(text[begin:].lstrip(_SEPARATORS))
+
+
+def _payload(found: _Found) -> _Found:
+    """Return what was *found*, with what its message says where that is JSON."""
+    if found.message[:1] != b"{" or b'"' not in found.message:
+        return found
+    inner = _read_json(found.message)
+    if inner.severity is None and inner.number is None:
+        inner = inner._replace(severity=found.severity)
+    return inner._replace(component=inner.component or found.component).within(found.offset)
+
+
+def _read_json(text: bytes) -> _Found:
+    """Return what the JSON object *text* says; a message may be a line of log, or JSON, itself."""
+    fields = read_json(text)
+    severity = fields.severity
+    if fields.message is None:
+        return _Found(severity, fields.number(Severity.DEBUG), fields.component, text, 0)
+    message = fields.message.value.removesuffix(rb"\n")
+    inner = _Found(severity, None, b"", message, 0)
+    if severity is None:  # then the message may tell
+        inner = _read_message(message)
+    number = inner.number or fields.number(_least(inner.severity))
+    component = fields.component or inner.component
+    return _Found(
+        None if number else inner.severity,
         number,
-        logger[1] if logger else b"",
-        message,
+        component,
+        inner.message,
+        fields.message.value_start + inner.offset,
     )
 
 
-def _parse_message(severity: Severity, rest: bytes) -> Parsed:
-    """Return the parts of what follows the level: threads in brackets, component, message."""
-    rest = rest.lstrip(_SEPARATORS)
-    while (found := _BRACKETED.match(rest)) and rest[found.end() :].strip(_SEPARATORS + b"\r"):
-        rest = rest[found.end() :].lstrip(_SEPARATORS)
-    component = b""
-    if (found := _COMPONENT.match(rest)) and rest[found.end() :].strip():
-        component, rest = found[1], rest[found.end() :]
-    return Parsed(severity, None, component, rest.lstrip(_SEPARATORS))
+def _read_message(message: bytes) -> _Found:
+    """Return what a *message* says that stands in JSON without a level."""
+    if message.startswith(b"{"):
+        return _read_json(message)
+    severity, end = find_level(message)
+    if severity is None:
+        return _Found(None, None, b"", message, 0)
+    return _behind_level(severity, message, end)
 
 
-_WORD = re.compile(rb"[^\s\[\]():|,=<>\"]+")
-
-
-def _find_level(text: bytes, words: int = LEVEL_WORDS) -> tuple[Severity | None, bytes]:
-    """Return the severity that one of the first *words* of *text* names, and what follows it.
-
-    A level is written in capitals, or stands in brackets or before a colon, or is one letter
-    between spaces; "info" in the middle of a sentence is none.
-    """
-    for count, found in enumerate(_WORD.finditer(text, 0, 1024)):
-        if count >= words:
-            break
-        word = found[0].rstrip(b".-")
-        left, right = text[found.start() - 1 : found.start()], text[found.end() : found.end() + 1]
-        if len(word) == 1:
-            alone = left in (b" ", b"\t", b"") and right in (b" ", b"\t", b"/")
-            if alone and word in LETTERS and word != b"A" and count <= 3:
-                return LETTERS[word], text[found.end() :]
-            continue
-        severity = WORDS.get(word.lower())
-        if severity is None or word == b"ALL":
-            continue
-        if word.isupper() and word.lower() not in _ORDINARY:
-            return severity, text[found.end() :]
-        if left in (b"[", b"(", b"<", b"|") or right in (b"]", b":", b"|", b">") or count == 0:
-            return severity, text[found.end() :]
-    return None, text
-
-
-_ORDINARY = frozenset({b"all", b"detail", b"hint", b"success", b"config", b"statement", b"fine"})
+def _read_fields(line: bytes, fields: Fields) -> _Found:
+    """Return what the *fields* of a logfmt line say."""
+    if fields.message is not None:
+        message, offset = fields.message.value, fields.message.value_start
+        return _Found(fields.severity, None, fields.component, message, offset)
+    return _message(fields.severity, None, fields.component, line, line.rfind(STAMP) + 1)

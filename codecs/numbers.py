@@ -16,7 +16,7 @@ _NAMING = frozenset(
     b"id pid tid uid gid port host ip addr user session seq serial thread job line offset version"
     b" request req task handle build index node rank block container ppid".split()
 )
-_VALUE = re.compile(rb"[~$#]?([+-]?\d{1,15}(?:\.\d{1,15})?)[A-Za-z%/]{0,4}(?:/s)?\.?")
+_VALUE = re.compile(rb"[~$#]?([+-]?\d{1,15}(?:\.\d{1,15})?)[A-Za-z%/]{0,4}(?:/s)?\.?(?:\\n)?")
 
 
 def numeric_places(tokens: Sequence[bytes]) -> tuple[int, ...]:
@@ -41,7 +41,7 @@ def numeric_places(tokens: Sequence[bytes]) -> tuple[int, ...]:
 
 
 def value_of(word: bytes) -> float | None:
-    """Return the number that *word* is, apart from a sign and a unit.
+    """Return the number that *word* is, apart from a sign, a unit, and a newline in JSON.
 
     >>> value_of(b"38ms"), value_of(b"-1.5"), value_of(b"97%"), value_of(b"0x1f")
     (38.0, -1.5, 97.0, None)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnd.codecs.features import Buckets
-from rnnd.codecs.logline import parse
+from rnnd.codecs.parsed import Parsed, unpack
 from rnnd.codecs.signatures import Kinds
 from rnnd.codecs.tick import TickPart
 from rnnd.errors import ConfigError
@@ -186,7 +186,7 @@ class Streams:
             self._table, self._components = table, {}
         component = self._components.get(kind)
         if component is None:
-            component = component_of(table.texts[kind]).decode("utf-8", "replace")
+            component = component_of(unpack(table.texts[kind])).decode("utf-8", "replace")
             self._components[kind] = component
         return component
 
@@ -211,15 +211,14 @@ class Streams:
         self._buckets.restore(state["buckets"])
 
 
-def component_of(signature: bytes) -> bytes:
-    """Return who wrote the lines with this coarse *signature*; empty where they do not tell.
+def component_of(parsed: Parsed) -> bytes:
+    r"""Return who wrote the lines that say *parsed*; empty where they do not tell.
 
-    >>> component_of(b"\x01 ERROR [main] shop.Cart: no stock for item 0")
+    >>> component_of(unpack(b"1 1\n\nshop.Cart\nno stock for item 0"))
     b'shop.Cart'
-    >>> component_of(b"\x01 INFO  [tx-0] shop.db.Pool - lent connection 0")
+    >>> component_of(unpack(b"1 1\n\n\nshop.db.Pool - lent connection 0"))
     b'shop.db.Pool'
     """
-    parsed = parse(signature)
     if parsed.component:
         return parsed.component
     found = _LOGGER.match(parsed.message)

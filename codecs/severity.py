@@ -1,5 +1,6 @@
 """How bad a line says it is: six severities, recognised in their many spellings."""
 
+from collections.abc import Callable
 from enum import IntEnum
 
 
@@ -63,6 +64,17 @@ _SYSLOG = (
 )
 
 
+_HUNDREDS = (
+    Severity.DEBUG,
+    Severity.DEBUG,
+    Severity.INFO,
+    Severity.NOTICE,
+    Severity.WARNING,
+    Severity.ERROR,
+    Severity.CRITICAL,
+)
+
+
 def from_priority(priority: int) -> Severity:
     """Return the severity of a syslog *priority* (facility × 8 + severity).
 
@@ -86,15 +98,28 @@ def from_status(status: int) -> Severity:
 def from_level(level: int) -> Severity:
     """Return the severity of a logger's level number.
 
-    Below 8 it is syslog's; else the tens of Node's bunyan and pino and of Python's logging, which
-    name 30 differently: it is taken for pino's INFO, because Python prints words.
+    Below 8 it is syslog's; the hundreds are Google's, the ten thousands Logback's; else the tens of
+    Node's bunyan and pino and of Python's logging, which name 30 differently: it is taken for
+    pino's INFO, because Python prints words.
 
-    >>> from_level(50), from_level(30), from_level(3)
-    (<Severity.ERROR: 4>, <Severity.INFO: 1>, <Severity.ERROR: 4>)
+    >>> [str(from_level(level)) for level in (50, 30, 3, 500, 30000)]
+    ['error', 'info', 'error', 'error', 'warning']
     """
     if level < 8:
         return _SYSLOG[level]
+    if level >= 1000:
+        level = level // 1000 + 10  # 20000 is Logback's INFO, 30 here
+    elif level >= 100:
+        return _HUNDREDS[min(level // 100, 6)]
     for bound, severity in ((30, Severity.DEBUG), (40, Severity.INFO), (50, Severity.WARNING)):
         if level < bound:
             return severity
     return Severity.ERROR if level < 60 else Severity.CRITICAL
+
+
+MEANINGS: dict[str, Callable[[int], Severity]] = {
+    "priority": from_priority,
+    "status": from_status,
+    "level": from_level,
+}
+"""What numbers that tell a severity are called."""

@@ -7,8 +7,8 @@ known by two signatures, each a function of the one before:
   by one ``0``. NumPy and `bytes.split` make those of a whole chunk at once, and one dictionary
   look-up a line does the rest.
 - the *coarse signature* has every word that contains a digit replaced by ``0`` (hexadecimal
-  numbers, identifiers, host names such as ``web7``) and every UUID. Lines whose exact signature is
-  new are mostly known by this one.
+  numbers, identifiers, host names such as ``web7``), every name in a path, and every UUID. Lines
+  whose exact signature is new are mostly known by this one.
 
 Severity and template are functions of the coarse signature. Therefore both look-ups are pure
 caches: they may be emptied at any time, and a restart or another cut of the stream changes no
@@ -16,7 +16,7 @@ result.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,18 @@ NOTHING = b"\xff"
 ZERO = 48
 
 _DIGITS = bytes(ZERO if 48 <= byte < 58 else byte for byte in range(256))
+SLASH, COLON = b"/:"
+
+
+def _among(characters: bytes) -> NDArray[np.bool_]:
+    """Return which bytes are among *characters*, as a table."""
+    return np.isin(np.arange(256), list(characters))
+
+
+_SPACES = b" \t\r\n\v\f"
+_BEFORE_PATH = _among(_SPACES + b"\"'=([")
+_ENDS_PATH = _among(_SPACES + b"\"':,;)]")
+_IS_NAME = ~_among(_SPACES + b"/=:,;()[]{}<>\"'|\x01")
 _IS_WORD = np.array([chr(byte).isalnum() and byte < 128 for byte in range(256)])
 _UUID = re.compile(rb"0-(?:0|[a-fA-F]{4})-(?:0|[a-fA-F]{4})-(?:0|[a-fA-F]{4})-(?:0|[a-fA-F]{12})\b")
 
@@ -90,17 +102,22 @@ def _cut_out(text: NDArray[np.uint8], begins: NDArray[np.intp], ends: NDArray[np
     text[begins] = STAMP[0]
 
 
-def coarse_signatures(exact: Iterable[bytes]) -> list[bytes]:
+def coarse_signatures(exact: Sequence[bytes]) -> list[bytes]:
     """Return the coarse signatures of lines with the signatures *exact*.
 
-    >>> coarse_signatures([b"GET /cart0 from web0b in 0.0 ms"])
-    [b'GET /0 from 0 in 0.0 ms']
+    >>> coarse_signatures([b"GET /cart0/img?size=big from web0b in 0.0 ms"])
+    [b'GET /0/0=0 from 0 in 0.0 ms']
     """
     data = b"\n".join(exact) + b"\n"
     text = np.frombuffer(bytearray(data), np.uint8)
     word = _IS_WORD[text]
+    masked = text == ZERO
+    if b"/" in data:
+        names = _names_in_paths(text)
+        word |= names
+        masked |= names
     edges = np.concatenate(([0], np.flatnonzero(word[1:] != word[:-1]) + 1))
-    numbered = np.logical_or.reduceat(text == ZERO, edges)  # stretches, of words or not, with a 0
+    numbered = np.logical_or.reduceat(masked, edges)  # stretches, of words or not, that are masked
     keep = np.repeat(~numbered, np.diff(edges, append=len(text)))
     text[edges[numbered]] = ZERO
     keep[edges[numbered]] = True
@@ -109,3 +126,25 @@ def coarse_signatures(exact: Iterable[bytes]) -> list[bytes]:
         coarse = _UUID.sub(b"0", coarse)
     signatures: list[bytes] = coarse.split(b"\n")[:-1]
     return signatures
+
+
+def _names_in_paths(text: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which bytes of *text* belong to the names of which paths are made.
+
+    A path begins with a slash, behind a space, a quote, a bracket or ``=``, or with the two slashes
+    of an URL, and goes on to the next space, quote, comma, colon, semicolon or closing bracket.
+    """
+    slash = text == SLASH
+    begins = slash.copy()
+    begins[1:] &= _BEFORE_PATH[text[:-1]]
+    url = slash[1:-1] & slash[2:] & (text[:-2] == COLON)
+    begins[1:-1] |= url
+    ends = np.flatnonzero(_ENDS_PATH[text])
+    starts = np.flatnonzero(begins)
+    change = np.zeros(len(text) + 1, np.int8)
+    stops = ends[np.searchsorted(ends, starts)]  # the last byte is a newline, which ends all
+    first = np.append(True, stops[1:] != stops[:-1])[: len(stops)]  # of several in one stretch
+    change[starts[first]] = 1
+    change[stops[first]] = -1
+    inside = np.cumsum(change[:-1], dtype=np.int8).view(np.bool_)
+    return inside & _IS_NAME[text]

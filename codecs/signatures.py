@@ -1,45 +1,73 @@
-"""From exact signatures to numbers: the two look-ups that every line goes through.
+"""From signatures to numbers: the look-ups that every line goes through.
 
-A *kind* is a coarse signature with a severity; kinds are numbered as they come. The numbers mean
-nothing outside the table that gave them: when a table is full a new one begins, and parts of ticks
-keep the table that they were counted with. The template of a kind is resolved when the tick in
-which it first appears is encoded, in an order that does not depend on how the bytes came in.
+A *kind* is what lines say that parse the same, with a severity; kinds are numbered as they come.
+The numbers mean nothing outside the table that gave them: when a table is full a new one begins,
+and parts of ticks keep the table that they were counted with. The template of a kind is resolved
+when the tick in which it first appears is encoded, in an order that does not depend on how the
+bytes came in.
+
+Three dictionaries stand one behind the other, each for what the one before does not know: of exact
+signatures, of coarse ones, and of what lines say. The first two are pure caches.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnd.codecs.logline import Number, Parsed, is_continuation, parse, split_tokens
-from rnnd.codecs.numbers import MAX_WORDS, numeric_places
+from rnnd.codecs.logline import is_continuation, parse
+from rnnd.codecs.numbers import numeric_places
+from rnnd.codecs.parsed import Number, Parsed, unpack
 from rnnd.codecs.severity import Severity
 from rnnd.codecs.signature import coarse_signatures
 
-MAX_KINDS = 50_000  # coarse signatures in a table
-MAX_EXACT = 100_000  # exact signatures in a table
-MAX_BYTES = 32 << 20  # bytes of both
+MAX_KINDS = 50_000  # in a table
+MAX_EXACT = 100_000  # exact signatures that are remembered
+MAX_COARSE = 50_000  # coarse ones
+MAX_BYTES = 16 << 20  # bytes of each of them, and of the texts of kinds
 UNRESOLVED = -1
 NO_TEMPLATE = -2
 CONTINUATION = 0
 """The kind of the lines that belong to the line before."""
+
+Kind = int
+"""The number of a kind; below -1, of a text whose severity must be read from the line."""
+
+
+class _Cache:
+    """A dictionary from signatures to kinds, which forgets everything when it is full."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._bytes = 0
+        self.known: dict[bytes, Kind] = {}
+
+    def add(self, signatures: Sequence[bytes], kinds: Sequence[Kind]) -> None:
+        """Note the *kinds* of *signatures*."""
+        self._bytes += sum(map(len, signatures))
+        if self._bytes > MAX_BYTES or len(self.known) + len(signatures) > self._limit:
+            self.known.clear()
+            self._bytes = sum(map(len, signatures))
+        self.known.update(zip(signatures, kinds, strict=True))
 
 
 class Kinds:
     """A table of kinds: their severities, texts and templates."""
 
     def __init__(self) -> None:
-        self._exact: dict[bytes, int] = {}
-        self._coarse: dict[bytes, int] = {}
-        self._numbered: list[tuple[bytes, Number, dict[Severity, int]]] = []
-        self._size = 0  # bytes
-        self._exact_size = 0
+        self._exact = _Cache(MAX_EXACT)
+        self._coarse = _Cache(MAX_COARSE)
+        self._kinds: dict[bytes, Kind] = {}  # of packed texts
+        self._told: dict[tuple[bytes, int], Kind] = {}  # of packed texts with severities
+        self._numbered: list[tuple[bytes, Number]] = []
+        self._size = 0  # bytes of texts
         self._capacity = 256
-        self._places: dict[int, tuple[tuple[int, int], ...]] = {CONTINUATION: ()}
+        self._places: dict[Kind, tuple[tuple[int, int], ...]] = {CONTINUATION: ()}
         self.texts: list[bytes] = []
         self.severities = np.zeros(self._capacity, np.int8)
         self.templates = np.full(self._capacity, UNRESOLVED, np.int32)
+        self.has_numbers = np.zeros(self._capacity, np.bool_)
         self._add(b"", Severity.DEBUG)
         self.templates[CONTINUATION] = NO_TEMPLATE
 
@@ -49,7 +77,7 @@ class Kinds:
     @property
     def full(self) -> bool:
         """Whether a new table should begin."""
-        return len(self.texts) > MAX_KINDS or len(self._exact) > MAX_EXACT or self._size > MAX_BYTES
+        return len(self.texts) > MAX_KINDS or self._size > MAX_BYTES
 
     def look_up(
         self,
@@ -59,85 +87,100 @@ class Kinds:
         ends: NDArray[np.intp],
     ) -> NDArray[np.int64]:
         """Return the kind of each line of *data*, whose exact signatures are *signatures*."""
-        kinds = np.fromiter(map(self._exact.get, signatures, repeat(-1)), np.int64, len(signatures))
+        known = map(self._exact.known.get, signatures, repeat(-1))
+        kinds = np.fromiter(known, np.int64, len(signatures))
         if kinds.min(initial=0) == 0:
             return kinds
         missed = np.flatnonzero(kinds == -1).tolist()
         if missed:
-            self._learn(dict.fromkeys(map(signatures.__getitem__, missed)))
-            kinds[missed] = [self._exact[signatures[row]] for row in missed]
-        for row in np.flatnonzero(kinds < -1).tolist():
-            kinds[row] = self._read(int(kinds[row]), data[starts[row] : ends[row]])
+            lines = [signatures[row] for row in missed]
+            learnt = self._learn(list(dict.fromkeys(lines)))
+            kinds[missed] = [learnt[line] for line in lines]
+        numbered = np.flatnonzero(kinds < -1)
+        if len(numbered):
+            kinds[numbered] = self._read(kinds[numbered], data, starts[numbered], ends[numbered])
         return kinds
 
-    def places(self, kind: int) -> tuple[tuple[int, int], ...]:
+    def places(self, kind: Kind) -> tuple[tuple[int, int], ...]:
         """Return where numbers stand in lines of a *kind*: among all words, and the message's."""
-        if kind not in self._places:
-            text = self.texts[kind]
-            self._places[kind] = _places(text, parse(text))
         return self._places[kind]
 
-    def kind_of(self, text: bytes, severity: Severity) -> int:
+    def kind_of(self, text: bytes, severity: Severity) -> Kind:
         """Return the kind with this *text* and *severity*, which is made if there is none."""
         if not text:
             return CONTINUATION
-        key = text + b"\n" + bytes([severity])  # no signature holds a newline
-        known = self._coarse.get(key)
-        if known is None:
-            known = self._coarse[key] = self._add(text, severity)
-            self._size += len(key)
-        return known
+        known = self._told.get((text, severity))
+        return self._add(text, severity) if known is None else known
 
-    def _learn(self, fresh: Iterable[bytes]) -> None:
-        """Note the kinds of *fresh* exact signatures, below -1 where a number must be read."""
-        if self._exact_size > MAX_BYTES // 2 or len(self._exact) > MAX_EXACT:
-            self._exact.clear()
-            self._exact_size = 0
-        fresh = list(fresh)
+    def _learn(self, fresh: list[bytes]) -> dict[bytes, Kind]:
+        """Return the kinds of *fresh* exact signatures, below -1 where a number must be read."""
         coarse = coarse_signatures(fresh)
-        kinds = [self._coarse.get(text, -1) for text in coarse]
-        for place, kind in enumerate(kinds):
-            if kind == -1:
-                kinds[place] = self._coarse_kind(coarse[place])
-        self._exact.update(zip(fresh, kinds, strict=True))
-        self._exact_size += sum(map(len, fresh))
+        known = self._coarse.known
+        kinds = [known.get(text, -1) for text in coarse]
+        if -1 in kinds:
+            unknown = [text for text, kind in zip(coarse, kinds, strict=True) if kind == -1]
+            unknown = list(dict.fromkeys(unknown))
+            found = dict(zip(unknown, map(self._kind, unknown), strict=True))
+            kinds = [found[t] if k == -1 else k for t, k in zip(coarse, kinds, strict=True)]
+            self._coarse.add(unknown, list(found.values()))
+        self._exact.add(fresh, kinds)
+        return dict(zip(fresh, kinds, strict=True))
 
-    def _coarse_kind(self, coarse: bytes) -> int:
-        """Return the kind of a coarse signature that may be new."""
-        kind = self._coarse.get(coarse)
-        if kind is not None:
-            return kind
+    def _kind(self, coarse: bytes) -> Kind:
+        """Return the kind of lines with a *coarse* signature."""
         if is_continuation(coarse):
-            kind = CONTINUATION
-        elif (number := (parsed := parse(coarse)).number) is None:
-            kind = self._add(coarse, parsed.severity)
-            self._places[kind] = _places(coarse, parsed)
-        else:
-            self._numbered.append((coarse, number, {}))
-            kind = -1 - len(self._numbered)
-        self._coarse[coarse] = kind
-        self._size += len(coarse)
+            return CONTINUATION
+        parsed = parse(coarse)
+        text = parsed.pack()
+        kind = self._kinds.get(text)
+        if kind is None:
+            if parsed.number is None:
+                kind = self._told.get((text, parsed.severity))
+                if kind is None:
+                    kind = self._add(text, parsed.severity, parsed)
+            else:
+                self._numbered.append((text, parsed.number))
+                kind = -1 - len(self._numbered)
+            self._kinds[text] = kind
         return kind
 
-    def _read(self, kind: int, line: bytes) -> int:
-        """Return the kind of a *line* whose severity is a number in it."""
-        coarse, number, known = self._numbered[-2 - kind]
-        severity = number.read(line)
-        if severity not in known:
-            known[severity] = self.kind_of(coarse, severity)
-        return known[severity]
+    def _read(
+        self,
+        codes: NDArray[np.int64],
+        data: bytes,
+        starts: NDArray[np.intp],
+        ends: NDArray[np.intp],
+    ) -> NDArray[np.int64]:
+        """Return the kinds of lines with *codes* below -1, by the severities that they tell."""
+        kinds = np.empty_like(codes)
+        distinct, which = np.unique(codes, return_inverse=True)
+        numbered = [self._numbered[-2 - code] for code in distinct.tolist()]
+        for number in {number for _, number in numbered}:
+            of_number = np.array([other == number for _, other in numbered])
+            rows = np.flatnonzero(of_number[which])
+            severities = number.read_all(data, starts[rows], ends[rows])
+            pairs, place = np.unique(which[rows] * 16 + severities, return_inverse=True)
+            told = [
+                self.kind_of(numbered[pair // 16][0], Severity(pair % 16))
+                for pair in pairs.tolist()
+            ]
+            kinds[rows] = np.array(told, np.int64)[place]
+        return kinds
 
-    def _add(self, text: bytes, severity: Severity) -> int:
+    def _add(self, text: bytes, severity: Severity, parsed: Parsed | None = None) -> Kind:
         kind = len(self.texts)
         self.texts.append(text)
+        self._told[text, severity] = kind
+        self._size += len(text)
         if kind == self._capacity:
             self._capacity *= 2
             self.severities = np.concatenate((self.severities, np.zeros(kind, np.int8)))
             self.templates = np.concatenate((self.templates, np.full(kind, UNRESOLVED, np.int32)))
+            self.has_numbers = np.concatenate((self.has_numbers, np.zeros(kind, np.bool_)))
         self.severities[kind] = severity
+        if text:
+            parsed = parsed or unpack(text)
+            places = tuple((parsed.words + place, place) for place in numeric_places(parsed.tokens))
+            self._places[kind] = places
+            self.has_numbers[kind] = bool(places)
         return kind
-
-
-def _places(text: bytes, parsed: Parsed) -> tuple[tuple[int, int], ...]:
-    before = len(split_tokens(text[: text.find(parsed.message)], MAX_WORDS))
-    return tuple((before + place, place) for place in numeric_places(parsed.tokens))

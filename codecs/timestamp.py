@@ -95,11 +95,12 @@ _VAGUE = (Kind.YEARLESS, Kind.DATELESS)
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """A format at its place: after *words* words, or after a JSON key where *words* is -1."""
+    """A format at its place: after *words* words, or after a JSON *key* where *words* is -1."""
 
     format: Format
     words: int
     pattern: re.Pattern[bytes]
+    key: bytes = b""
     known: dict[bytes, int | None] = field(default_factory=dict, compare=False, repr=False)
 
     def find(self, line: bytes, start: int = 0, stop: int | None = None) -> re.Match[bytes] | None:
@@ -122,16 +123,17 @@ class Stamp:
         return self.known[text]
 
 
-def stamp_of(format_: Format, words: int) -> Stamp:
-    """Return *format_* at the place *words*."""
+def stamp_of(format_: Format, words: int, key: bytes = b"") -> Stamp:
+    """Return *format_* at the place *words*, or behind *key*, as the log writes it."""
     body = b"(?P<stamp>" + format_.expression() + b")" + _AFTER
     if format_ is GLOG:
         prefix = rb"[IWEFDV]"
     elif words < 0:
-        prefix = rb"\s*+\{.*?" + _KEYS
+        prefix = rb"\s*+\{.*?" + re.escape(key)
     else:
         prefix = rb"\s*+" + rb"\S++\s++" * words + rb"(?:\S*?" + _BEFORE + rb")?"
-    return Stamp(format_, words, re.compile(prefix + body, re.DOTALL if words < 0 else 0))
+    pattern = re.compile(prefix + body, re.DOTALL if words < 0 else 0)
+    return Stamp(format_, words, pattern, key)
 
 
 def seconds_of(fields: Mapping[str, Any]) -> Any:
@@ -242,7 +244,7 @@ def detect(line: bytes, arrival: float) -> Stamp | None:
             words = -1 if line.lstrip()[:1] == b"{" else len(line[:start].split())
             if line[start - 1 : start].strip() and words > 0:
                 words -= 1
-            best = rank, stamp_of(format_, words)
+            best = rank, stamp_of(format_, words, line[found.start() : start] if words < 0 else b"")
     return best[1] if best else None
 
 

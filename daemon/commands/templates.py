@@ -18,8 +18,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from rnnd.codecs.log import LogCodec, LogSettings
-from rnnd.codecs.logline import split_tokens
 from rnnd.codecs.numbers import MAX_WORDS, value_of
+from rnnd.codecs.parsed import split_tokens, unpack
 from rnnd.codecs.severity import Severity
 from rnnd.codecs.tick import TickPart
 from rnnd.config.schema import AppSettings
@@ -91,7 +91,7 @@ class Survey:
         for kind in part.kinds.tolist():
             seen = self._seen.get(int(part.table.templates[kind]))
             if seen is not None and not seen.example:
-                line = part.newest.get(kind) or part.table.texts[kind].replace(b"\x01", b"")
+                line = part.newest.get(kind) or unpack(part.table.texts[kind]).message
                 seen.example = line.decode("utf-8", "replace").strip()[:EXAMPLE]
 
     def templates(self) -> dict[int, Seen]:

@@ -1,6 +1,7 @@
 import pytest
 
 from rnnd.codecs.logline import is_continuation, parse
+from rnnd.codecs.parsed import split_tokens, unpack
 from rnnd.codecs.severity import Severity
 from rnnd.codecs.signature import coarse_signatures
 
@@ -30,6 +31,28 @@ SPELLINGS = {
     '{"time":"\x01","level":"ERROR","msg":"up"}': Severity.ERROR,
     '{"t":{"$date":"\x01"},"s":"E","msg":"up"}': Severity.ERROR,
     '{"time":"\x01","severity":"critical","message":"up"}': Severity.CRITICAL,
+    "ERROR \x01 [main] up": Severity.ERROR,
+    "WARN:shop.Cart: \x01 up": Severity.WARNING,
+    "E/Cart(0): up": Severity.ERROR,
+    "\x01 W/Cart ( 0): up": Severity.WARNING,
+    "\x01 error up": Severity.ERROR,
+    "\x01 Error up": Severity.INFO,
+    "\x01 host app[0]: \x01 [main] WARN up": Severity.WARNING,
+    "\x01 host sshd[0]: Failed password for bob": Severity.INFO,
+    "\x01 stdout F up": Severity.INFO,
+    "\x01 stderr F ERROR up": Severity.ERROR,
+    '\x01 stdout F {"level":"warn","msg":"up"}': Severity.WARNING,
+    '\x01 host app[0]: {"level":"error","msg":"up"}': Severity.ERROR,
+    '{"log":"\x01 ERROR up\\n","stream":"stdout"}': Severity.ERROR,
+    '{"log":"{\\"level\\":\\"error\\",\\"msg\\":\\"up\\"}\\n","time":"\x01"}': Severity.ERROR,
+    '{"level":"info","msg":"ERROR is but a word here"}': Severity.INFO,
+    '{"Level":"Warning","Message":"up"}': Severity.WARNING,
+    '{"@t":"\x01","@l":"Fatal","@mt":"up"}': Severity.CRITICAL,
+    "\x01 ERROR no answer, message=none": Severity.ERROR,
+    "\x01 the TLS ALERT was sent": Severity.INFO,
+    "\x01 [alert] up": Severity.CRITICAL,
+    "panic: up": Severity.CRITICAL,
+    "Alert rules were read": Severity.INFO,
     "\x01 up": Severity.INFO,
     "": Severity.INFO,
 }
@@ -49,6 +72,19 @@ def test_severities_are_recognised_in_many_spellings(line: str) -> None:
 
 
 NUMBERS = {
+    (
+        "<0>\x01 host app[0]: ERROR up",
+        b"<14>Mar  9 08:07:05 host app[17]: ERROR up",
+    ): Severity.ERROR,
+    ('{"PRIORITY":"0","MESSAGE":"WARN up"}', b'{"PRIORITY":"6","MESSAGE":"WARN up"}'): (
+        Severity.WARNING
+    ),
+    (
+        '{"log":"{\\"level\\":0,\\"msg\\":\\"up\\"}\\n"}',
+        b'{"log":"{\\"level\\":50,\\"msg\\":\\"up\\"}\\n"}',
+    ): Severity.ERROR,
+    ('{"status":0,"uri":"/"}', b'{"status":503,"uri":"/"}'): Severity.ERROR,
+    ('0.0.0.0 - - [\x01] "-" 0 0', b'1.2.3.4 - - [x] "-" 400 0'): Severity.NOTICE,
     ("<0>\x01 host app[0]: up", b"<11>Mar  9 08:07:05 host app[17]: up"): Severity.ERROR,
     ("<0>0 \x01 host app - - - up", b"<14>1 2024-03-09T08:07:05Z host app - - - up"): Severity.INFO,
     ('{"level":0,"time":\x01,"msg":"up"}', b'{"level":50,"time":1709971625,"msg":"up"}'): (
@@ -76,9 +112,15 @@ MESSAGES = {
     "\x01 INFO [main] shop.Cart: added item 0": (b"shop.Cart", b"added item 0"),
     "\x01 host sshd[0]: closed by 0.0.0.0": (b"sshd", b"closed by 0.0.0.0"),
     "\x01 - INFO  [QuorumPeer[myid=0]/0:Election@0] - started": (b"", b"started"),
-    "W\x01    0 cart.go:0] slow": (b"", b"0 cart.go:0] slow"),
+    "W\x01    0 cart.go:0] slow": (b"cart.go", b"slow"),
     '{"time":"\x01","logger":"cart","msg":"added \\"0\\""}': (b"cart", b'added \\"0\\"'),
     'ts=\x01 level=info msg="added 0" user=bob': (b"", b"added 0"),
+    "<0>0 \x01 host app 0 0 - disk full": (b"app", b"disk full"),
+    '<0>0 \x01 host app 0 0 [id@0 a="b ] c"][x] disk full': (b"app", b"disk full"),
+    "\x01 host app[0]: ERROR disk full": (b"app", b"disk full"),
+    "\x01 stdout F INFO disk full": (b"", b"disk full"),
+    '{"log":"INFO disk full\\n","time":"\x01"}': (b"", b"disk full"),
+    'level=info logger=cart msg="added 0"': (b"cart", b"added 0"),
     "no time at all": (b"", b"no time at all"),
 }
 
@@ -88,6 +130,29 @@ def test_component_and_message_are_told_apart(line: str) -> None:
     parsed = parse(line.encode())
 
     assert (parsed.component, parsed.message) == MESSAGES[line]
+
+
+@pytest.mark.parametrize("line", [*SPELLINGS, *MESSAGES, *(line for line, _ in NUMBERS)])
+def test_what_a_line_says_can_be_packed(line: str) -> None:
+    parsed = parse(line.encode())
+
+    assert unpack(parsed.pack()) == parsed
+
+
+@pytest.mark.parametrize("line", MESSAGES)
+def test_the_words_before_the_message_are_counted(line: str) -> None:
+    parsed = parse(line.encode())
+
+    words = split_tokens(line.replace("\\n", "").encode())[parsed.words :]
+
+    assert words[: len(parsed.tokens)] == parsed.tokens
+
+
+def test_lines_that_differ_in_what_says_nothing_are_packed_alike() -> None:
+    bob = parse(b'{"id":"0","user":"bob","level":"info","msg":"added 0"}')
+    eve = parse(b'{"id":"0","user":"eve","level":"info","msg":"added 0"}')
+
+    assert bob.pack() == eve.pack()
 
 
 def test_indented_and_empty_lines_belong_to_the_line_before() -> None:

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnd.codecs.log import LogCodec, LogSettings
+from rnnd.codecs.logline import parse
 from rnnd.codecs.sessions import END, SessionPattern, Streams, component_of
 from rnnd.codecs.tick import TickPart
 from rnnd.errors import ConfigError
@@ -61,7 +62,7 @@ def test_the_same_component_in_two_logs_is_two_streams() -> None:
     ],
 )
 def test_the_component_is_found_in_the_usual_layouts(signature: bytes, component: bytes) -> None:
-    assert component_of(signature) == component
+    assert component_of(parse(signature)) == component
 
 
 def with_sessions(part: TickPart, *sessions: bytes) -> list[TickPart]:

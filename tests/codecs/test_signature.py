@@ -1,13 +1,14 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnd.codecs.logline import split_tokens
 from rnnd.codecs.masking import mask_message
+from rnnd.codecs.parsed import split_tokens
 from rnnd.codecs.signature import ExactSignatures, coarse_signatures
 
 NONE = np.zeros(0, np.intp)
-TEXT = st.text("0123456789abcdefxyz-.:= \t\x01<\r", max_size=40).map(str.encode)
+TEXT = st.text('0123456789abcdefxyz-.:= \t\x01<\r/"?', max_size=40).map(str.encode)
 
 
 def coarse_signature(exact: bytes) -> bytes:
@@ -44,6 +45,30 @@ def test_words_with_digits_and_identifiers_are_masked() -> None:
     line = b"req-1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed from web7b to 0x7fed used 3f9"
 
     assert coarse_signature(exact(line)) == b"req-0 from 0 to 0 used 0"
+
+
+PATHS = {
+    b"GET /cart/blue-shoes/0 HTTP/0.0": b"GET /0/0/0 HTTP/0.0",
+    b"GET /search?q=shoes&sort=price HTTP/0.0": b"GET /0=0=0 HTTP/0.0",
+    b'"https://shop.example/cart" up': b'"https://0/0" up',
+    b"read(/etc/app.conf): full, see /tmp": b"read(/0/0): full, see /0",
+    b"path=/var/lib is and/or was": b"path=/0/0 is and/or was",
+    b"a / b //": b"a / b //",
+    b"/start of line": b"/0 of line",
+}
+
+
+@pytest.mark.parametrize("line", PATHS)
+def test_names_in_paths_are_masked(line: bytes) -> None:
+    assert coarse_signature(line) == PATHS[line]
+
+
+@given(st.lists(TEXT, max_size=10))
+def test_coarse_signatures_do_not_depend_on_the_lines_around(lines: list[bytes]) -> None:
+    texts = [exact(line) for line in lines]
+
+    if texts:
+        assert coarse_signatures(texts) == [coarse_signature(text) for text in texts]
 
 
 @given(st.lists(TEXT, max_size=10))

@@ -1,0 +1,184 @@
+"""The shape of a line's head, up to the byte behind its timestamp, for reading many at once.
+
+A layout knows which bytes are digits of which field, which are letters of a month, and which are
+always the same. It covers the line from where the head begins (the start of the line, the start of
+a word, or behind a JSON key) to the byte behind the timestamp, so it matches only where the
+expression of the `Stamp` does.
+"""
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnd.codecs.timestamp import (
+    HEAD,
+    HEAD_JSON,
+    LIMITS,
+    MONTHS,
+    Stamp,
+    century,
+    field_value,
+    seconds_of,
+)
+
+Ints = NDArray[np.int64]
+Places = NDArray[np.intp]
+
+_IS_SPACE = np.array([bytes([byte]).isspace() for byte in range(256)])
+
+
+class Heads:
+    """Where the heads of a chunk's lines begin; found out when it is asked."""
+
+    def __init__(self, data: bytes, starts: Places, ends: Places) -> None:
+        self._data = data
+        self._starts = starts
+        self._ends = ends
+        self._words: Places | None = None  # where words begin
+        self._keys: dict[bytes, Places] = {}  # where the values of keys begin
+        self.text = np.frombuffer(data, np.uint8)
+
+    def begins(self, stamp: Stamp, rows: Places) -> Places:
+        """Return where the head begins that *stamp* is in, or -1, for each of the lines *rows*."""
+        starts = self._starts[rows]
+        if stamp.words == 0:
+            return starts
+        if stamp.words > 0:
+            words = self._all_words()
+            number = np.searchsorted(words, starts) + stamp.words
+        else:
+            words = self._all_values(stamp.key)
+            number = np.searchsorted(words, starts)
+        begins = np.append(words, len(self._data))[np.minimum(number, len(words))]
+        begins[begins >= self._ends[rows]] = -1
+        if stamp.words < 0:
+            begins[self.text[starts] != ord("{")] = -1
+        return begins
+
+    def limits(self, stamp: Stamp, rows: Places) -> Places:
+        """Return where the head must have ended, for each of the lines *rows*."""
+        head = HEAD if stamp.words >= 0 else HEAD_JSON
+        return np.minimum(self._ends[rows] + 1, self._starts[rows] + head)
+
+    def _all_words(self) -> Places:
+        if self._words is None:
+            space = _IS_SPACE[self.text]
+            begins = ~space
+            begins[1:] &= space[:-1]
+            self._words = np.flatnonzero(begins)
+        return self._words
+
+    def _all_values(self, key: bytes) -> Places:
+        if key not in self._keys:
+            found = re.finditer(re.escape(key), self._data)
+            self._keys[key] = np.fromiter((match.end() for match in found), np.intp)
+        return self._keys[key]
+
+
+class Layout:
+    """The shape of the head of a *line*, from *begin* on, in which *stamp* was *found*."""
+
+    def __init__(self, stamp: Stamp, line: bytes, begin: int, found: re.Match[bytes]) -> None:
+        self.stamp = stamp
+        self.kind = stamp.format.kind
+        self.begin, self.end = (place - begin for place in found.span("stamp"))
+        head = line[begin : found.end("stamp") + 1]
+        shape = np.frombuffer(head, np.uint8)
+
+        def span(name: str) -> tuple[int, int]:
+            return found.start(name) - begin, found.end(name) - begin
+
+        digit = (shape >= 48) & (shape < 58)
+        if "z" in found.re.groupindex and found["z"] is not None:
+            digit[slice(*span("z"))] = False  # another offset is another layout
+        self._digits = np.flatnonzero(digit)
+        month = span("b") if "b" in found.re.groupindex else (0, 0)
+        alike = ~digit
+        alike[month[0] : month[0] + 3 if month[1] else 0] = False
+        weekday = re.search(rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)", head[: self.end])
+        self._weekday = weekday.start() if weekday else -1
+        if weekday:
+            alike[weekday.start() : weekday.start() + 3] = False
+        self._alike = np.flatnonzero(alike)
+        self._wanted = shape[self._alike]
+        self._month = month[0] if month[1] else -1
+        names = (name for name in found.re.groupindex if name not in ("stamp", "b", "z", "p"))
+        self._fields = {name: span(name) for name in names if found[name] is not None}
+        self._constants = {
+            name: field_value(name, found[name])
+            for name in ("z", "p")
+            if name in found.re.groupindex and found[name] is not None
+        }
+        self._vague = "Y" not in self._fields and "y" not in self._fields and "d" in self._fields
+        self.width = len(head)
+
+    def read(self, text: NDArray[np.uint8], begins: Places) -> tuple[NDArray[np.bool_], Ints]:
+        """Return which heads in *text* at *begins* have this layout, and the seconds of those."""
+        heads = text[begins + np.arange(self.width)[:, None]]  # (width, lines)
+        fits = (heads[self._alike] == self._wanted[:, None]).all(axis=0)
+        fits &= (heads[self._digits] - np.uint8(48) < 10).all(axis=0)
+        if not fits.all():
+            heads = heads[:, fits]
+        # Many lines a second have one timestamp, which is read once.
+        change = np.ones(heads.shape[1], np.bool_)
+        np.any(heads[:, 1:] != heads[:, :-1], axis=0, out=change[1:])
+        run = np.cumsum(change) - 1
+        valid, seconds = self._read_heads(heads[:, change])
+        valid, seconds = valid[run], seconds[run]
+        if not valid.all():
+            fits[np.flatnonzero(fits)[~valid]] = False
+            seconds = seconds[valid]
+        return fits, seconds
+
+    def _read_heads(self, heads: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], Ints]:
+        """Return which of *heads*, one a column, have possible timestamps, and their seconds."""
+        fields: dict[str, Any] = {
+            name: self._number(heads, *span) for name, span in self._fields.items()
+        }
+        valid = np.ones(heads.shape[1], np.bool_)
+        if self._month >= 0:
+            fields["m"] = _lookup(heads[self._month : self._month + 3], _MONTHS)
+            valid &= fields["m"] > 0
+        if self._weekday >= 0:
+            valid &= _lookup(heads[self._weekday : self._weekday + 3], _WEEKDAYS) > 0
+        if "Y" in fields:
+            valid &= (fields["Y"] >= 1900) & (fields["Y"] < 2100)
+        if "y" in fields:
+            fields["Y"] = century(fields.pop("y"))
+        if "e" in fields:
+            valid &= (fields["e"] >= 1_000_000_000) & (fields["e"] < 2_100_000_000)
+        if "p" in self._constants:
+            fields["H"] = fields["H"] % 12 + self._constants["p"]
+        if "z" in self._constants:
+            fields["z"] = self._constants["z"]
+        for name, (low, high) in LIMITS.items():
+            if name in fields:
+                valid &= (fields[name] >= low) & (fields[name] <= high)
+        seconds: Ints = np.asarray(seconds_of(fields), np.int64)
+        if self._vague:
+            seconds = seconds - 946684800
+        return valid, seconds
+
+    def _number(self, heads: NDArray[np.uint8], begin: int, end: int) -> Ints:
+        value: Ints = (heads[begin] - np.uint8(48)).astype(np.int64)
+        for digit in heads[begin + 1 : end]:
+            value *= 10
+            value += digit - np.uint8(48)
+        return value
+
+
+def _codes(names: tuple[bytes, ...]) -> Ints:
+    return np.array([int.from_bytes(name.title(), "big") for name in names], np.int64)
+
+
+_MONTHS = _codes(MONTHS)
+_WEEKDAYS = _codes((b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"))
+
+
+def _lookup(letters: NDArray[np.uint8], codes: Ints) -> Ints:
+    """Return the place, from 1, of each column of three *letters* in *codes*, or 0."""
+    wide = letters.astype(np.int64)
+    code = wide[0] << 16 | wide[1] << 8 | wide[2]
+    return np.asarray((code[:, None] == codes) @ np.arange(1, len(codes) + 1), np.int64)

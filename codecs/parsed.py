@@ -1,0 +1,112 @@
+"""What a line is taken apart into: severity, component, and message; and its packed form.
+
+The packed form of two lines is the same if they say the same: it is what a kind of line is known
+by, and what is saved of it.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnd.codecs.severity import MEANINGS, Severity
+
+MAX_TOKENS = 64  # words of a message that distinguish templates
+MAX_MESSAGE = 2048  # bytes of a message that are looked at
+
+_DELIMITERS = bytes.maketrans(b"=:,;()[]{}<>\"'|\t\r\x01", b" " * 18)
+_DIGITS = {"priority": rb"(\d{1,3})>", "status": rb"(\d{3})(?!\d)", "level": rb"(\d{1,5})"}
+
+
+def split_tokens(message: bytes, limit: int = MAX_TOKENS) -> tuple[bytes, ...]:
+    """Return the first *limit* words of *message*, split at spaces and most punctuation.
+
+    >>> split_tokens(b"took=0 ms (user bob)")
+    (b'took', b'0', b'ms', b'user', b'bob')
+    """
+    return tuple(message.translate(_DELIMITERS).split(None, limit)[:limit])
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A severity told by a number that stands behind the text *before*, and what it means.
+
+    A priority stands at the start of the line. Lines that say *least* in words are at least as
+    severe.
+    """
+
+    meaning: Literal["priority", "status", "level"]
+    before: bytes
+    least: Severity = Severity.DEBUG
+
+    def read(self, line: bytes) -> Severity:
+        """Return the severity that the number in *line* tells."""
+        [severity] = self.read_all(line, np.zeros(1, np.intp), np.array([len(line)]))
+        return Severity(severity)
+
+    def read_all(
+        self, data: bytes, starts: NDArray[np.intp], ends: NDArray[np.intp]
+    ) -> NDArray[np.int8]:
+        """Return the severities of the lines of *data* from *starts* to *ends*."""
+        meaning = MEANINGS[self.meaning]
+        places, texts = [], []
+        for found in _pattern(self.meaning, self.before).finditer(data):
+            places.append(found.start())
+            texts.append(found[1])
+        known = {text: meaning(int(text)) for text in set(texts)}
+        severities = np.array([*map(known.__getitem__, texts), Severity.INFO], np.int8)
+        limits = np.array([*places, len(data) + 1])
+        first = np.searchsorted(limits, starts)
+        first = np.where(limits[first] < ends, first, len(places))
+        return np.maximum(severities[first], np.int8(self.least))
+
+
+@lru_cache(maxsize=256)
+def _pattern(meaning: str, before: bytes) -> re.Pattern[bytes]:
+    start = rb"^" if meaning == "priority" else rb""
+    return re.compile(start + re.escape(before) + _DIGITS[meaning], re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A kind of line: its severity or the number that tells it, its component and message."""
+
+    severity: Severity
+    number: Number | None
+    component: bytes
+    message: bytes
+    words: int = 0  # in the line before the message
+
+    @property
+    def tokens(self) -> tuple[bytes, ...]:
+        """The words of the message."""
+        return split_tokens(self.message)
+
+    def pack(self) -> bytes:
+        """Return all of it as bytes; no part of a line holds a newline."""
+        number = b""
+        if self.number is not None:
+            number = b"%s %d %s" % (
+                self.number.meaning.encode(), self.number.least, self.number.before
+            )  # fmt: skip
+        head = b"%d %d" % (self.severity, self.words)
+        return b"\n".join((head, number, self.component, self.message))
+
+
+def unpack(text: bytes) -> Parsed:
+    """Return what was packed to *text*.
+
+    >>> parsed = Parsed(Severity.INFO, Number("level", b'"level":'), b"cart", b"added 0", 3)
+    >>> unpack(parsed.pack()) == parsed
+    True
+    """
+    head, number, component, message = text.split(b"\n", 3)
+    severity, words = map(int, head.split())
+    told: Number | None = None
+    if number:
+        meaning, least, before = number.split(b" ", 2)
+        told = Number(meaning.decode(), before, Severity(int(least)))  # type: ignore[arg-type]  # as packed
+    return Parsed(Severity(severity), told, component, message, words)
