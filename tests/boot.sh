@@ -57,4 +57,5 @@ cd "$root"
 mkdir -p old
 pivot_root . old
 umount -l /old
+mount --make-rshared /  # as at a real boot: credentials are mounted in a namespace and must be seen here
 exec env -i container=rnnd-test PATH="$PATH" /lib/systemd/systemd --log-target=null </dev/null >/dev/null 2>&1

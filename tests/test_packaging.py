@@ -1,6 +1,5 @@
 """What is built from the sources holds all of the program: links and data files get lost easily."""
 
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -9,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.building import ROOT, build
+
 ROOMS = sorted(link.name for link in (ROOT / "src" / "rnnd").iterdir() if link.is_symlink())
-LEFT = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__", "tests")
-BUILD = "import sys; from setuptools import build_meta as b; getattr(b, sys.argv[1])(sys.argv[2])"
 
 
 def files_of_the_rooms() -> set[str]:
@@ -25,22 +23,18 @@ def files_of_the_rooms() -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist and the wheel, built from a copy of the sources."""
-    folder = tmp_path_factory.mktemp("packaging")
-    shutil.copytree(ROOT, folder / "rnnd", symlinks=True, ignore=LEFT)
-    for wanted in ("build_sdist", "build_wheel"):
-        subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", BUILD, wanted, str(folder)],
-            cwd=folder / "rnnd",
-            check=True,
-            capture_output=True,
-        )
-    return folder
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The sdist, and the wheel made of it."""
+    return build(tmp_path_factory.mktemp("packaging"))
 
 
-def test_the_wheel_holds_every_file_of_the_rooms(built: Path) -> None:
-    (wheel,) = built.glob("*.whl")
+def names_in(sdist: Path) -> set[str]:
+    with tarfile.open(sdist) as archive:
+        return {name.partition("/")[2] for name in archive.getnames()}
+
+
+def test_the_wheel_holds_every_file_of_the_rooms(built: tuple[Path, Path]) -> None:
+    _, wheel = built
 
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
@@ -50,11 +44,24 @@ def test_the_wheel_holds_every_file_of_the_rooms(built: Path) -> None:
     assert {"rnnd/__init__.py", "rnnd/__main__.py", "rnnd/py.typed"} <= names
 
 
-def test_the_sdist_holds_every_file_of_the_rooms(built: Path) -> None:
-    (sdist,) = built.glob("*.tar.gz")
+def test_the_wheel_brings_manual_pages_and_completions(built: tuple[Path, Path]) -> None:
+    _, wheel = built
 
-    with tarfile.open(sdist) as archive:
-        names = {name.partition("/")[2] for name in archive.getnames()}
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name.partition(".data/data/")[2] for name in archive.namelist()}
+
+    assert {
+        "share/man/man1/rnnd.1",
+        "share/man/man5/rnnd.yaml.5",
+        "share/bash-completion/completions/rnnd",
+        "share/zsh/site-functions/_rnnd",
+        "share/fish/vendor_completions.d/rnnd.fish",
+    } <= names
+
+
+def test_the_sdist_holds_every_file_of_the_rooms(built: tuple[Path, Path]) -> None:
+    sdist, _ = built
+    names = names_in(sdist)
 
     missing = {
         name
@@ -62,11 +69,26 @@ def test_the_sdist_holds_every_file_of_the_rooms(built: Path) -> None:
         if name not in names and f"src/rnnd/{name}" not in names
     }
     assert not missing
-    assert {"README.md", "LICENSE", "pyproject.toml"} <= names
 
 
-def test_the_wheel_runs_from_where_it_was_unpacked(built: Path, tmp_path: Path) -> None:
-    (wheel,) = built.glob("*.whl")
+def test_the_sdist_holds_documentation_tests_and_benchmarks(built: tuple[Path, Path]) -> None:
+    sdist, _ = built
+    names = names_in(sdist)
+
+    known = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("docs", "tests", "benchmarks")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert not known - names
+    assert {"README.md", "CHANGELOG.md", "LICENSE", "Makefile", "pyproject.toml"} <= names
+
+
+def test_the_wheel_runs_from_where_it_was_unpacked(
+    built: tuple[Path, Path], tmp_path: Path
+) -> None:
+    _, wheel = built
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -155,6 +156,8 @@ def _uninstall(root: Path, *, purge: bool) -> None:
         except OSError as error:
             raise RnndError(f"{path}: could not be removed ({why(error)})") from error
         print(f"removed {path}")
+    with suppress(OSError):  # not there, or not empty: it holds drop-ins of the user's
+        (root / UNITS / SOCKET[1]).parent.rmdir()
 
 
 def _start(*, socket: bool) -> None:
