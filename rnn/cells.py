@@ -11,8 +11,10 @@ network trajectories", 1990). What makes them fast on a processor core:
 
 - what needs no state is done for several times at once: the input's part of the gates, and on the
   way back the gates' derivatives; the gradients of all weights come from one product at the end;
+- the weights are laid out once a window for the products of its steps (`rnnd.rnn.products`);
 - each gate is a block of contiguous memory, and all gates of a step come from one call;
-- a trace's arrays are made once and used for every window of its size.
+- a trace's arrays, and the views of them that each step needs, are made once and used for every
+  window of its size.
 
 Shapes: T times, B streams, I inputs, H hidden units, G gates of H units each.
 """
@@ -24,11 +26,24 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
+from rnnd.rnn import products
 from rnnd.rnn.linear import sum_rows
-from rnnd.rnn.parameters import Array, Indices, Parameters, glorot, is_indices, orthogonal
+from rnnd.rnn.parameters import (
+    Array,
+    Indices,
+    Parameters,
+    aligned,
+    aligned_zeros,
+    glorot,
+    is_indices,
+    orthogonal,
+)
 
 AHEAD = 1 << 14
 """Numbers of one gate that are prepared ahead of the loop: few enough to stay in the cache."""
+
+Views = list[tuple[Array, ...]]
+"""What the loop over a window needs at each time: parts of a trace's arrays."""
 
 
 class Trace:
@@ -40,20 +55,33 @@ class Trace:
 
     def __init__(self, cell: "Cell", times: int, batch: int, dtype: DTypeLike) -> None:
         hidden = cell.hidden_size
+        self.batch = batch
         self.ahead = max(1, min(times, AHEAD // (batch * hidden)))
         self.x: Array | Indices = np.empty(0, np.intp)
-        self.h: Array = np.zeros((times + 1, batch, hidden), dtype)
-        self.c: Array = np.zeros_like(self.h)  # LSTM: the cells' states
-        self.inner: Array = np.empty((times, batch, hidden), dtype)  # GRU: m; LSTM: tanh(c)
-        self.state: Array = np.zeros((batch, cell.state_size), dtype)
-        self.gates: Array = np.empty((cell.gates, times, batch, hidden), dtype)
-        self.factors: Array = np.empty((cell.factors, self.ahead, batch, hidden), dtype)
-        self.d: Array = np.empty((times, batch, cell.derivatives, hidden), dtype)
+        self.h = aligned((times + 1, batch, hidden), dtype)
+        self.c = aligned((times + 1, batch, hidden), dtype)  # LSTM: the cells' states
+        self.inner = aligned((times, batch, hidden), dtype)  # GRU: m; LSTM: tanh(c)
+        self.state = aligned((batch, cell.state_size), dtype)
+        self.gates = aligned((cell.gates, times, batch, hidden), dtype)
+        self.factors = aligned((cell.factors, self.ahead, batch, hidden), dtype)
+        self.d = aligned((times, batch, cell.derivatives, hidden), dtype)
+        self.u = aligned((cell.gates, batch, hidden), dtype)  # of one time: h w_h
+        terms = products.terms(batch, cell.gates, hidden)
+        self.terms = aligned((terms + cell.past, batch, hidden), dtype)  # of dh before
+        self.dh = products.product(self.terms[:terms], cell.gates // terms * hidden)
+        self.forth: Views = cell.forth(self)
+        self.back: Views = cell.back(self)
 
     @property
     def outputs(self) -> Array:
         """The hidden states after each time, of shape (T, B, H)."""
         return self.h[1:]
+
+    @property
+    def stretches(self) -> list[slice]:
+        """The times of the window in turns, so few in each that the cache holds what they need."""
+        times, ahead = len(self.d), self.ahead
+        return [slice(start, min(start + ahead, times)) for start in range(0, times, ahead)]
 
 
 class Cell(ABC):
@@ -68,8 +96,10 @@ class Cell(ABC):
     """Gradients before a non-linearity: the first G belong to w_h, the last G to w_x."""
     factors: ClassVar[int]
     """What gradients are multiplied with on the way back: the derivatives come first."""
-    signs: ClassVar[tuple[int, ...]]
-    """-1 for a gate that is computed as 1 / (1 + exp(-a)): its weights are negated beforehand."""
+    sigmoids: ClassVar[tuple[slice, slice]] = (slice(0), slice(0))
+    """The gates with a sigmoid, among the blocks of w_h and of w_x."""
+    past: ClassVar[int] = 0
+    """Ways back to the hidden state before that do not lead through w_h."""
     states: ClassVar[int] = 1
     """Blocks of H numbers in the state, of which the first is the hidden state."""
 
@@ -106,8 +136,10 @@ class Cell(ABC):
         if trace is None:
             trace = self.trace(x.shape[0], x.shape[1], p.vector.dtype)
         trace.x = x
+        w_h = p[self.w_h]
+        scales = _scales(self.gates, self.sigmoids[0], w_h.dtype)
         with np.errstate(over="ignore"):  # exp of a gate shut tight; 1 / (1 + inf) is right
-            self._forward(p, state, trace)
+            self._forward(p, products.weights(w_h, scales, trace.batch), state, trace)
         return trace
 
     def backward(self, p: Parameters, trace: Trace, dh: Array, gradients: Parameters) -> None:
@@ -115,15 +147,15 @@ class Cell(ABC):
 
         What *gradients* held under these names before is overwritten.
         """
-        self._backward(p, trace, dh)
-        columns = self.gates * self.hidden_size
+        self._backward(products.transposed(p[self.w_h], trace.batch), trace, dh)
         w_x, w_h, b = (gradients[name] for name in (self.w_x, self.w_h, self.b))
+        columns = self.gates * self.hidden_size
         d = trace.d.reshape(-1, self.derivatives * self.hidden_size)
         before = trace.h[:-1].reshape(len(d), -1)
         np.matmul(before.T, d[:, :columns], out=_matrix(w_h))
         d = d[:, -columns:]
         if is_indices(trace.x):
-            _matrix(w_x)[...] = sum_rows(trace.x.ravel(), d, self.input_size)
+            sum_rows(trace.x.ravel(), d, out=_matrix(w_x))
             np.sum(w_x, axis=0, out=b)
         else:
             np.matmul(trace.x.reshape(len(d), -1).T, d, out=_matrix(w_x))
@@ -132,9 +164,9 @@ class Cell(ABC):
     def input_gradient(self, p: Parameters, trace: Trace) -> Array:
         """Return the gradient of the input vectors, (T, B, I), after `backward`."""
         columns = self.gates * self.hidden_size
-        d = trace.d.reshape(*trace.d.shape[:2], -1)[..., -columns:]
+        d = trace.d.reshape(-1, self.derivatives * self.hidden_size)[:, -columns:]
         dx: Array = np.matmul(d, _matrix(p[self.w_x]).T)
-        return dx
+        return dx.reshape(*trace.d.shape[:2], -1)
 
     def step(self, p: Parameters, x: Array | int, state: Array) -> Array:
         """Return the state, of shape (S,), after one more vector or, if *x* is an int, symbol.
@@ -148,22 +180,23 @@ class Cell(ABC):
     def _stretches(self, p: Parameters, trace: Trace) -> Iterator[slice]:
         """Give the stretches of the window, the gates holding the input's part: x w_x + b.
 
-        It has the gates' signs. Few times are done at once, so that they are still in the cache
-        when they are needed.
+        It is scaled as the sigmoids want it. Few times are done at once, so that they are still in
+        the cache when they are needed.
         """
-        w_x = _by_gate(p[self.w_x], self.signs)
-        (b,) = _by_gate(p[self.b][None], self.signs).transpose(1, 0, 2)
+        scales = _scales(self.gates, self.sigmoids[1], p.vector.dtype)[:, None]
+        w_x = aligned((self.gates, self.input_size, self.hidden_size), p.vector.dtype)
+        np.multiply(p[self.w_x].swapaxes(0, 1), scales[..., None], out=w_x)
+        b = p[self.b] * scales
         x, gates = trace.x, trace.gates
         if is_indices(x):
             if x.size and not 0 <= x.min() <= x.max() < self.input_size:
                 raise IndexError(f"symbol {x.max()} where 0 to {self.input_size - 1} was expected")
             x = x.astype(np.intp)
             w_x += b[:, None]
-        for start in range(0, len(x), trace.ahead):
-            times = slice(start, min(start + trace.ahead, len(x)))
+        for times in trace.stretches:
             for w, a, bias in zip(w_x, gates, b, strict=True):
                 if is_indices(x):
-                    np.take(w, x[times], axis=0, out=a[times], mode="clip")
+                    w.take(x[times], axis=0, out=a[times], mode="clip")
                 else:
                     rows = a[times].reshape(-1, self.hidden_size)
                     np.matmul(x[times].reshape(len(rows), -1), w, out=rows)
@@ -171,11 +204,19 @@ class Cell(ABC):
             yield times
 
     @abstractmethod
-    def _forward(self, p: Parameters, state: Array, trace: Trace) -> None:
+    def forth(self, trace: Trace) -> Views:
+        """Return the views of *trace* that a step forth needs, time by time."""
+
+    @abstractmethod
+    def back(self, trace: Trace) -> Views:
+        """Return the views of *trace* that a step back needs, time by time."""
+
+    @abstractmethod
+    def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
         """Fill h, c, state and gates of *trace*, whose gates hold the input's part of them."""
 
     @abstractmethod
-    def _backward(self, p: Parameters, trace: Trace, dh: Array) -> None:
+    def _backward(self, w_h: Array, trace: Trace, dh: Array) -> None:
         """Write into *trace*.d the gradients before the non-linearities, last time first."""
 
     @abstractmethod
@@ -188,23 +229,26 @@ def _matrix(w: Array) -> Array:
     return w.reshape(len(w), -1)
 
 
-def _by_gate(w: Array, signs: tuple[int, ...]) -> Array:
-    """Return a copy of *w*, of shape (I, G, H), as a matrix for each gate, with its sign."""
-    gates = np.array(signs, w.dtype)[:, None, None]
-    return np.multiply(w.transpose(1, 0, 2), gates, order="C")
+def _scales(gates: int, sigmoids: slice, dtype: DTypeLike) -> Array:
+    """Return what each gate's weights are multiplied with: a / 2 or -a is what `_sigmoid` wants."""
+    scales: Array = np.ones(gates, dtype)
+    scales[sigmoids] = 0.5 if products.AVX512 else -1
+    return scales
 
 
-def _from_behind(trace: Trace) -> Iterator[slice]:
-    """Give the stretches of the window, last first."""
-    for stop in range(len(trace.d), 0, -trace.ahead):
-        yield slice(max(0, stop - trace.ahead), stop)
+def _sigmoid(a: Array, half: Array) -> None:
+    """Turn what `_scales` made of a into 1 / (1 + exp(-a)); *half* is 0.5 in the same precision.
 
-
-def _sigmoid_of_negated(a: Array) -> None:
-    """Turn -a into 1 / (1 + exp(-a)): faster than the way through tanh."""
-    np.exp(a, out=a)
-    a += 1
-    np.reciprocal(a, out=a)
+    With AVX-512 NumPy's tanh takes less time than its exp, without it the double.
+    """
+    if products.AVX512:
+        np.tanh(a, a)
+        np.multiply(a, half, a)
+        np.add(a, half, a)
+    else:
+        np.exp(a, a)
+        a += 1
+        np.reciprocal(a, a)
 
 
 class Vanilla(Cell):
@@ -213,33 +257,42 @@ class Vanilla(Cell):
     gates = 1
     derivatives = 1
     factors = 1
-    signs = (1,)
 
-    def _forward(self, p: Parameters, state: Array, trace: Trace) -> None:
-        w_h = _matrix(p[self.w_h])
-        h = trace.h
-        h[0] = state
+    def forth(self, trace: Trace) -> Views:
+        """Return h before, h after as a product and as it is, and the input's part."""
+        after = products.product(trace.outputs[:, None], self.hidden_size)
+        before = products.factor(trace.h)
+        return list(zip(before, after, trace.outputs, trace.gates[0], strict=False))
+
+    def back(self, trace: Trace) -> Views:
+        """Return tanh', and the gradient before it, as it is and as a factor."""
+        d = trace.d
+        factors = (trace.factors[0, t % trace.ahead] for t in range(len(d)))
+        return list(zip(factors, d[:, :, 0], products.gates_factor(d, 1), strict=True))
+
+    def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
+        multiply = products.multiplication(trace.batch)
+        trace.h[0] = state
         for times in self._stretches(p, trace):
-            for t in range(times.start, times.stop):
-                after = h[t + 1]
-                np.dot(h[t], w_h, out=after)
-                after += trace.gates[0, t]
-                np.tanh(after, out=after)
-        trace.state[...] = h[-1]
+            for before, product, after, a in trace.forth[times]:
+                multiply(before, w_h, product)
+                np.add(after, a, after)
+                np.tanh(after, after)
+        trace.state[...] = trace.h[-1]
 
-    def _backward(self, p: Parameters, trace: Trace, dh: Array) -> None:
-        w_h = _matrix(p[self.w_h]).T
-        d = trace.d[:, :, 0]
-        back = np.zeros_like(dh[0])  # from the step after, and so the whole gradient of h
-        for times in _from_behind(trace):
+    def _backward(self, w_h: Array, trace: Trace, dh: Array) -> None:
+        multiply, terms = products.multiplication(trace.batch), trace.terms
+        product, back = trace.dh, _back(terms)
+        for times in reversed(trace.stretches):
             h = trace.outputs[times]
             f = trace.factors[0, : len(h)]
-            np.multiply(h, h, out=f)
-            np.subtract(1, f, out=f)  # tanh' = 1 - tanh²
-            for t in range(times.stop - 1, times.start - 1, -1):
-                back += dh[t]
-                np.multiply(back, f[t - times.start], out=d[t])
-                np.dot(d[t], w_h, out=back)
+            np.multiply(h, h, f)
+            np.subtract(1, f, f)  # tanh' = 1 - tanh²
+            steps = zip(trace.back[times], dh[times], strict=True)
+            for (f, d, factor), above in reversed(list(steps)):
+                np.add(back, above, back)
+                np.multiply(back, f, d)
+                multiply(factor, w_h, product)
 
     def _step(self, p: Parameters, a: Array, state: Array) -> Array:
         h: Array = a[0]
@@ -264,7 +317,8 @@ class GRU(Cell):
     gates = 3
     derivatives = 4
     factors = 4
-    signs = (-1, -1, 1)
+    past = 1
+    sigmoids = (slice(1, 3), slice(0, 2))
 
     def __init__(self, input_size: int, hidden_size: int, name: str) -> None:
         super().__init__(input_size, hidden_size, name)
@@ -276,31 +330,44 @@ class GRU(Cell):
         super().initialise(p, rng)
         p[self.b_m] = 0
 
-    def _forward(self, p: Parameters, state: Array, trace: Trace) -> None:
-        w_h, b_m = _by_gate(p[self.w_h], (1, -1, -1)), p[self.b_m]
-        h, gates = trace.h, trace.gates
-        h[0] = state
-        u = np.empty_like(gates[:, 0])
-        for times in self._stretches(p, trace):
-            for t in range(times.start, times.stop):
-                before, after, m = h[t], h[t + 1], trace.inner[t]
-                rz, n = gates[:2, t], gates[2, t]
-                np.matmul(before, w_h, out=u)
-                np.add(u[0], b_m, out=m)
-                rz += u[1:]
-                _sigmoid_of_negated(rz)
-                n += np.multiply(rz[0], m, out=after)
-                np.tanh(n, out=n)
-                np.subtract(before, n, out=after)
-                after *= rz[1]
-                after += n
-        trace.state[...] = h[-1]
+    def forth(self, trace: Trace) -> Views:
+        """Return h before as a factor and as it is, h after, m, r and z together and apart, n."""
+        r, z, n = trace.gates
+        rz = trace.gates[:2].swapaxes(0, 1)
+        before = (products.factor(trace.h), trace.h)
+        return list(zip(*before, trace.outputs, trace.inner, rz, r, z, n, strict=False))
 
-    def _derive(self, trace: Trace, times: slice) -> Array:
-        """Return what the gradient of h is multiplied with to be that of m, r, z and n."""
+    def back(self, trace: Trace) -> Views:
+        """Return the factors, z, and the gradients: all, and those of w_h as a factor."""
+        d = trace.d
+        factors = (trace.factors[:, t % trace.ahead] for t in range(len(d)))
+        loop = products.gates_factor(d, self.gates)
+        return list(zip(factors, trace.gates[1], d.swapaxes(1, 2), loop, strict=True))
+
+    def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
+        multiply, u, b_m = products.multiplication(trace.batch), trace.u, p[self.b_m]
+        product = products.product(u, self.hidden_size)
+        u_m, u_rz = u[0], u[1:]
+        half = np.asarray(0.5, u.dtype)
+        trace.h[0] = state
+        for times in self._stretches(p, trace):
+            for factor, before, after, m, rz, r, z, n in trace.forth[times]:
+                multiply(factor, w_h, product)
+                np.add(u_m, b_m, m)
+                np.add(rz, u_rz, rz)
+                _sigmoid(rz, half)
+                np.multiply(r, m, after)
+                np.add(n, after, n)
+                np.tanh(n, n)
+                np.subtract(before, n, after)
+                np.multiply(after, z, after)
+                np.add(after, n, after)
+        trace.state[...] = trace.h[-1]
+
+    def _derive(self, trace: Trace, times: slice) -> None:
+        """Find what the gradient of h is multiplied with to be that of m, r, z and n."""
         r, z, n = trace.gates[:, times]
-        factors = trace.factors[:, : len(n)]
-        f_m, f_r, f_z, f_n = factors
+        f_m, f_r, f_z, f_n = trace.factors[:, : len(n)]
         np.subtract(1, z, out=f_r)
         np.subtract(trace.h[:-1][times], n, out=f_z)
         f_z *= z
@@ -312,22 +379,20 @@ class GRU(Cell):
         np.subtract(1, r, out=f_r)
         f_r *= f_m
         f_r *= trace.inner[times]  # (1 - z) (1 - n²) m r (1 - r)
-        return factors
 
-    def _backward(self, p: Parameters, trace: Trace, dh: Array) -> None:
-        w_h = np.ascontiguousarray(_matrix(p[self.w_h]).T)
-        d = trace.d
-        flat = d.reshape(*d.shape[:2], -1)[:, :, : len(w_h)]
-        back = np.zeros_like(dh[0])  # from the step after, and so the whole gradient of h
-        through = np.empty_like(back)
-        for times in _from_behind(trace):
-            factors = self._derive(trace, times)
-            for t in range(times.stop - 1, times.start - 1, -1):
-                back += dh[t]
-                np.multiply(back, factors[:, t - times.start], out=d[t].transpose(1, 0, 2))
-                np.multiply(back, trace.gates[1, t], out=through)
-                np.matmul(flat[t], w_h, out=back)
-                back += through
+    def _backward(self, w_h: Array, trace: Trace, dh: Array) -> None:
+        multiply, terms = products.multiplication(trace.batch), trace.terms
+        product, back = trace.dh, _back(terms)
+        past = terms[-1]
+        for times in reversed(trace.stretches):
+            self._derive(trace, times)
+            steps = zip(trace.back[times], dh[times], strict=True)
+            for (factors, z, d, loop), above in reversed(list(steps)):
+                np.add(back, above, back)
+                np.multiply(back, factors, d)
+                np.multiply(back, z, past)
+                multiply(loop, w_h, product)
+                _sum(terms, back)
 
     def backward(self, p: Parameters, trace: Trace, dh: Array, gradients: Parameters) -> None:
         """Write the gradients of the weights, given *dh*, that of the outputs, (T, B, H)."""
@@ -339,7 +404,7 @@ class GRU(Cell):
         u = state.dot(_matrix(p[self.w_h])).reshape(a.shape)
         rz, m, n = a[:2], u[0], a[2]
         rz += u[1:]
-        _sigmoid(rz)
+        _sigmoid_of_few(rz)
         m += p[self.b_m]
         m *= rz[0]
         n += m
@@ -366,7 +431,7 @@ class LSTM(Cell):
     gates = 4
     derivatives = 4
     factors = 5
-    signs = (-1, -1, -1, 1)
+    sigmoids = (slice(0, 3), slice(0, 3))
     states = 2
 
     def initialise(self, p: Parameters, rng: np.random.Generator) -> None:
@@ -374,27 +439,42 @@ class LSTM(Cell):
         super().initialise(p, rng)
         p[self.b][2] = 1
 
-    def _forward(self, p: Parameters, state: Array, trace: Trace) -> None:
-        hidden = self.hidden_size
-        w_h = _by_gate(p[self.w_h], self.signs)
-        h, c, gates = trace.h, trace.c, trace.gates
-        h[0], c[0] = state[:, :hidden], state[:, hidden:]
-        u = np.empty_like(gates[:, 0])
-        for times in self._stretches(p, trace):
-            for t in range(times.start, times.stop):
-                a, after, tanh_c = gates[:, t], c[t + 1], trace.inner[t]
-                a += np.matmul(h[t], w_h, out=u)
-                _sigmoid_of_negated(a[:3])
-                o, i, f, g = a
-                np.tanh(g, out=g)
-                np.multiply(f, c[t], out=after)
-                after += np.multiply(i, g, out=tanh_c)
-                np.tanh(after, out=tanh_c)
-                np.multiply(o, tanh_c, out=h[t + 1])
-        trace.state[:, :hidden], trace.state[:, hidden:] = h[-1], c[-1]
+    def forth(self, trace: Trace) -> Views:
+        """Return h before and after, c before and after, tanh(c), the gates together and apart."""
+        h, c = (products.factor(trace.h), trace.outputs), (trace.c, trace.c[1:])
+        together = (trace.gates.swapaxes(0, 1), trace.gates[:3].swapaxes(0, 1))
+        return list(zip(*h, *c, trace.inner, *together, *trace.gates, strict=False))
 
-    def _derive(self, trace: Trace, times: slice) -> Array:
-        """Return what the gradient of h (for o, c) or c (for i, f, g) is multiplied with."""
+    def back(self, trace: Trace) -> Views:
+        """Return the factors, of o, of i, f and g, and of c, f, and the gradients alike."""
+        d, f = trace.d.swapaxes(1, 2), trace.gates[2]
+        times = range(len(d))
+        factors = [trace.factors[:, t % trace.ahead] for t in times]
+        apart = [(factor[0], factor[1:4], factor[4]) for factor in factors]
+        loop = products.gates_factor(trace.d, self.gates)
+        return [(*apart[t], f[t], d[t, 0], d[t, 1:], loop[t]) for t in times]
+
+    def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
+        multiply, u = products.multiplication(trace.batch), trace.u
+        product = products.product(u, self.hidden_size)
+        half = np.asarray(0.5, u.dtype)
+        hidden = self.hidden_size
+        trace.h[0], trace.c[0] = state[:, :hidden], state[:, hidden:]
+        for times in self._stretches(p, trace):
+            for h, h_after, c, c_after, tanh_c, a, oif, o, i, f, g in trace.forth[times]:
+                multiply(h, w_h, product)
+                np.add(a, u, a)
+                _sigmoid(oif, half)
+                np.tanh(g, g)
+                np.multiply(f, c, c_after)
+                np.multiply(i, g, tanh_c)
+                np.add(c_after, tanh_c, c_after)
+                np.tanh(c_after, tanh_c)
+                np.multiply(o, tanh_c, h_after)
+        trace.state[:, :hidden], trace.state[:, hidden:] = trace.h[-1], trace.c[-1]
+
+    def _derive(self, trace: Trace, times: slice) -> None:
+        """Find what the gradient of h (for o, c) or c (for i, f, g) is multiplied with."""
         gates = trace.gates[:, times]
         o, i, _, g = gates
         tanh_c = trace.inner[times]
@@ -411,29 +491,28 @@ class LSTM(Cell):
         np.multiply(tanh_c, tanh_c, out=f_c)
         np.subtract(1, f_c, out=f_c)
         f_c *= o
-        return factors
 
-    def _backward(self, p: Parameters, trace: Trace, dh: Array) -> None:
-        w_h = np.ascontiguousarray(_matrix(p[self.w_h]).T)
-        d = trace.d
-        flat = d.reshape(*d.shape[:2], -1)
-        back = np.zeros_like(dh[0])  # from the step after, and so the whole gradient of h
-        dc, work = np.zeros_like(back), np.empty_like(back)
-        for times in _from_behind(trace):
-            factors = self._derive(trace, times)
-            for t in range(times.stop - 1, times.start - 1, -1):
-                f, blocks = factors[:, t - times.start], d[t].transpose(1, 0, 2)
-                back += dh[t]
-                dc += np.multiply(back, f[4], out=work)
-                np.multiply(back, f[0], out=blocks[0])
-                np.multiply(dc, f[1:4], out=blocks[1:])
-                dc *= trace.gates[2, t]
-                np.matmul(flat[t], w_h, out=back)
+    def _backward(self, w_h: Array, trace: Trace, dh: Array) -> None:
+        multiply, terms = products.multiplication(trace.batch), trace.terms
+        product, back = trace.dh, _back(terms)
+        dc, work = aligned_zeros(back.shape, back.dtype), aligned(back.shape, back.dtype)
+        for times in reversed(trace.stretches):
+            self._derive(trace, times)
+            steps = zip(trace.back[times], dh[times], strict=True)
+            for (f_o, f_ifg, f_c, f, d_o, d_ifg, loop), above in reversed(list(steps)):
+                np.add(back, above, back)
+                np.multiply(back, f_c, work)
+                np.add(dc, work, dc)
+                np.multiply(back, f_o, d_o)
+                np.multiply(dc, f_ifg, d_ifg)
+                np.multiply(dc, f, dc)
+                multiply(loop, w_h, product)
+                _sum(terms, back)
 
     def _step(self, p: Parameters, a: Array, state: Array) -> Array:
         hidden = self.hidden_size
         a += state[:hidden].dot(_matrix(p[self.w_h])).reshape(a.shape)
-        _sigmoid(a[:3])
+        _sigmoid_of_few(a[:3])
         o, i, f, g = a
         np.tanh(g, out=g)
         after = np.empty_like(state)
@@ -446,8 +525,23 @@ class LSTM(Cell):
         return after
 
 
-def _sigmoid(a: Array) -> None:
-    """Turn a into 1 / (1 + exp(-a)), by way of tanh: for few numbers, as it cannot overflow."""
+def _back(terms: Array) -> Array:
+    """Return zeros for the sum of *terms*, (N, B, H): the first of them where it is alone."""
+    back = terms[0] if len(terms) == 1 else aligned(terms[0].shape, terms.dtype)
+    back[...] = 0
+    return back
+
+
+def _sum(terms: Array, out: Array) -> None:
+    """Add up *terms*, (N, B, H), into *out*, (B, H), which is the first where it is alone."""
+    if len(terms) == 2:
+        np.add(terms[0], terms[1], out)
+    elif len(terms) > 2:
+        np.add.reduce(terms, axis=0, out=out)
+
+
+def _sigmoid_of_few(a: Array) -> None:
+    """Turn a into 1 / (1 + exp(-a)), by way of tanh, as it cannot overflow."""
     a *= 0.5
     np.tanh(a, out=a)
     a *= 0.5

@@ -38,30 +38,39 @@ class Linear:
 
     def input_gradient(self, p: Parameters, dy: Array, out: Array | None = None) -> Array:
         """Return the gradient of what came in, given that of what went out."""
-        return np.matmul(dy, p[self.w].T, out=out)
+        if out is None:
+            out = np.empty((*dy.shape[:-1], self.input_size), dy.dtype)
+        # In two dimensions: of more, NumPy makes many products, each with a copy of the weights.
+        rows = dy.reshape(-1, self.output_size)
+        np.matmul(rows, p[self.w].T, out=out.reshape(-1, self.input_size))
+        return out
 
 
-def sum_rows(symbols: Indices, rows: Array, count: int) -> Array:
-    """Return *count* rows, of which row k is the sum of those *rows* whose symbol is k.
+def sum_rows(symbols: Indices, rows: Array, out: Array) -> None:
+    """Write into row s of *out*, (S, C), the sum of those *rows*, (N, C), whose symbol is s.
 
     This is the product of a one-hot matrix, transposed, with *rows*. Where rows are many, to gather
-    those of each symbol and add them takes a tenth of that product's time.
+    those of each symbol and add them takes a quarter of that product's time.
 
-    >>> sum_rows(np.array([2, 0, 2]), np.array([[1.0], [5.0], [3.0]]), 3).ravel()
+    >>> sums = np.zeros((3, 1))
+    >>> sum_rows(np.array([2, 0, 2]), np.array([[1.0], [5.0], [3.0]]), sums)
+    >>> sums.ravel()
     array([5., 0., 4.])
     """
-    if len(rows) <= count:
-        one_hot = np.zeros((len(rows), count), rows.dtype)
-        one_hot[np.arange(len(rows)), symbols] = 1
-        product: Array = np.matmul(one_hot.T, rows)
-        return product
-    order = np.argsort(symbols, kind="stable")
+    count = len(out)
+    if len(symbols) <= count:
+        one_hot = np.zeros((count, len(symbols)), rows.dtype)
+        one_hot[symbols, np.arange(len(symbols))] = 1
+        np.matmul(one_hot, rows, out=out)
+        return
+    small = symbols.astype(np.uint16) if count <= 1 << 16 else symbols  # sorted by its digits
+    order = np.argsort(small, kind="stable")
     ends = np.cumsum(np.bincount(symbols, minlength=count)).tolist()
-    sums = np.zeros((count, rows.shape[1]), rows.dtype)
-    ones = np.ones(len(rows), rows.dtype)
+    ones = np.ones(len(symbols), rows.dtype)
     start = 0
-    for total, end in zip(sums, ends, strict=True):
+    for total, end in zip(out, ends, strict=True):
         if end > start:
             np.matmul(ones[: end - start], rows[order[start:end]], out=total)
+        else:
+            total[...] = 0
         start = end
-    return sums

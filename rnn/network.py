@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from rnnd.rnn.cells import CELLS, Trace
 from rnnd.rnn.linear import Linear
-from rnnd.rnn.parameters import Array, Indices, Parameters
+from rnnd.rnn.parameters import Array, Indices, Parameters, aligned
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Tape:
         self.traces = traces
         self.logits = logits
         self.masks: list[Array] = []
-        self.dh: Array = np.empty_like(traces[-1].outputs)
+        self.dh = aligned(traces[-1].outputs.shape, logits.dtype)
         self.top: Array = traces[-1].outputs
 
     @property
@@ -71,7 +71,7 @@ class Network:
     def tape(self, times: int, batch: int, dtype: DTypeLike = np.float32) -> Tape:
         """Return work space for windows of *times* steps of *batch* streams."""
         traces = [cell.trace(times, batch, dtype) for cell in self.cells]
-        return Tape(traces, np.empty((times, batch, self.shape.output_size), dtype))
+        return Tape(traces, aligned((times, batch, self.shape.output_size), dtype))
 
     def forward(
         self, p: Parameters, x: Array | Indices, state: Array, tape: Tape | None = None

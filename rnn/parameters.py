@@ -22,6 +22,30 @@ Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 """The shape of each parameter, by name."""
 
 
+CACHE_LINE = 64
+"""Bytes that a processor fetches at once, and the width of its widest vectors."""
+
+
+def aligned(shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
+    """Return an array of any content that begins with a cache line.
+
+    NumPy's own begin at a multiple of 16 bytes. Then every wide vector lies in two lines, and
+    arithmetic on what the cache holds takes up to twice as long.
+    """
+    size = (prod(shape) if isinstance(shape, tuple) else shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % CACHE_LINE
+    numbers: Array = memory[start : start + size].view(dtype).reshape(shape)
+    return numbers
+
+
+def aligned_zeros(shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
+    """Return zeros that begin with a cache line."""
+    zeros = aligned(shape, dtype)
+    zeros[...] = 0
+    return zeros
+
+
 def is_indices(x: Array | Indices) -> TypeGuard[Indices]:
     """Tell whether *x* holds symbols' numbers and not vectors."""
     return x.dtype.kind in "iu"
@@ -44,7 +68,7 @@ class Parameters(dict[str, Array]):
         super().__init__()
         self.shapes = dict(shapes)
         size = sum(prod(shape) for shape in self.shapes.values())
-        self.vector: Array = np.zeros(size, dtype) if vector is None else vector
+        self.vector: Array = aligned_zeros(size, dtype) if vector is None else vector
         if self.vector.shape != (size,):
             raise ValueError(f"vector: shape {self.vector.shape} where {(size,)} was expected")
         start = 0

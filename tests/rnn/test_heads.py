@@ -143,7 +143,8 @@ def test_the_gradients_of_a_linear_map_equal_finite_differences(
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=40))
 def test_summed_rows_are_the_product_with_one_hot_vectors(symbols: list[int]) -> None:
     rows = np.random.default_rng(0).normal(size=(len(symbols), 3))
+    sums = np.full((7, 3), np.nan)
 
-    sums = sum_rows(np.array(symbols), rows, 7)
+    sum_rows(np.array(symbols), rows, out=sums)
 
     np.testing.assert_allclose(sums, np.eye(7)[symbols].T @ rows, atol=1e-12)

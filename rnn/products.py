@@ -1,0 +1,110 @@
+"""Products of few rows with the same weights, time after time, as a BLAS computes them fastest.
+
+A library like OpenBLAS copies the weights into an order of its own at every product, which costs as
+much as the product itself where few rows profit. With AVX-512 it has kernels that do without, as
+long as a product is small. So there the weights are cut into blocks of columns, once a window, and
+a product is done block by block: twice as fast at 256 units and 32 rows. Elsewhere a gate is one
+block. A single row is multiplied by all gates at once.
+
+Shapes: B rows, G gates of H columns, cut into P blocks of n columns; K rows of the weights.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rnnd.rnn.parameters import Array, aligned
+
+BLOCK = 400_000
+"""Multiplications in a block, at most: what the first caches hold."""
+
+SMALL = 10**6
+"""Multiplications in a product that OpenBLAS takes for small."""
+
+NARROW = 32
+"""Columns of the narrowest block worth a product of its own."""
+
+
+def _found(prefixes: tuple[str, ...]) -> bool:
+    """Tell whether the processor has, and NumPy uses, an extension with one of these names."""
+    features: Any = np.show_config(mode="dicts")
+    return any(name.startswith(prefixes) for name in features["SIMD Extensions"]["found"])
+
+
+AVX512 = _found(("AVX512", "X86_V4"))
+
+
+def width(batch: int, rows: int, columns: int) -> int:
+    """Return n, the columns of a block, for weights of so many *rows* and *columns*.
+
+    >>> [width(32, 100, 100), width(512, 256, 256)]
+    [100, 256]
+    """
+    if not AVX512 or columns % NARROW or batch * rows * NARROW > SMALL:
+        return columns
+    fitting = (n for n in (256, 128, 64) if not columns % n and batch * rows * n <= BLOCK)
+    return next(fitting, NARROW)
+
+
+def terms(batch: int, gates: int, hidden: int) -> int:
+    """Return how many terms the product on the way back has: one, or one a gate."""
+    if batch == 1 or not AVX512 or batch * gates * hidden * 2 * NARROW <= BLOCK:
+        return 1
+    return gates
+
+
+def multiplication(batch: int) -> Callable[..., Any]:
+    """Return what multiplies: arguments are `factor`, `weights` or `transposed`, and `product`."""
+    return np.dot if batch == 1 else np.matmul
+
+
+def weights(w: Array, scale: Array, batch: int) -> Array:
+    """Return a copy of *w*, (K, G, H), to multiply by; each gate is multiplied by its *scale*."""
+    rows, gates, columns = w.shape
+    if batch == 1:
+        return np.multiply(w, scale[:, None]).reshape(rows, -1)
+    n = width(batch, rows, columns)
+    blocks = w.reshape(rows, gates, -1, n).transpose(1, 2, 0, 3)
+    return np.multiply(blocks, scale[:, None, None, None], out=aligned(blocks.shape, w.dtype))
+
+
+def transposed(w: Array, batch: int) -> Array:
+    """Return *w*, (H, G, H), to multiply by on the way back: (B, G, H) becomes (terms, B, H)."""
+    hidden, gates, _ = w.shape
+    if batch == 1:
+        return w.reshape(hidden, -1).T
+    parts = terms(batch, gates, hidden)
+    rows = gates // parts * hidden
+    n = width(batch, rows, hidden)
+    blocks = w.reshape(-1, n, parts, rows).transpose(2, 0, 3, 1)
+    copy = aligned(blocks.shape, w.dtype)
+    copy[...] = blocks
+    return copy
+
+
+def factor(a: Array) -> Array:
+    """Return *a*, (…, B, K), as what is multiplied; the same numbers, not a copy."""
+    return a[..., 0, :] if a.shape[-2] == 1 else a
+
+
+def gates_factor(a: Array, gates: int) -> Array:
+    """Return the first *gates* of *a*, (T, B, D, H), as what `transposed` weights multiply."""
+    times, batch, _, hidden = a.shape
+    flat = a.reshape(times, batch, -1)[..., : gates * hidden]
+    if batch == 1:
+        return flat[:, 0]
+    parts = terms(batch, gates, hidden)
+    return flat.reshape(times, batch, parts, -1).swapaxes(1, 2)[:, :, None]
+
+
+def product(a: Array, rows: int) -> Array:
+    """Return *a*, (…, G, B, H), as what is written by a product of vectors of so many *rows*.
+
+    The same numbers, not a copy.
+    """
+    *leading, gates, batch, columns = a.shape
+    if batch == 1:
+        return a.reshape(*leading, gates * columns)
+    n = width(batch, rows, columns)
+    return a.reshape(*leading, gates, batch, -1, n).swapaxes(-3, -2)
