@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
 from rnnd.codecs.health import Health
 from rnnd.config.loading import load_settings
-from rnnd.config.passwords import parse_hash
+from rnnd.config.passwords import hash_password, parse_hash
 from rnnd.daemon.cli import main
 from rnnd.daemon.evidence import Evidence
 from rnnd.daemon.history import Alarm, Line, Recent
@@ -245,6 +246,35 @@ def test_a_password_that_cannot_be_is_refused(
     assert main(["config", "password", name]) == 2
 
     assert capsys.readouterr().out == ""
+
+
+def test_the_schema_accepts_what_the_daemon_accepts_and_refuses_what_it_refuses(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["config", "schema"])
+    schema = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    main(["config", "init"])
+    default = yaml.safe_load(capsys.readouterr().out)
+    user = {"name": "a", "password_hash": str(hash_password("x"))}
+    secured = {"tls": {"certificate": "/a", "key": "/b"}, "users": [user]}
+
+    assert list(validator.iter_errors(default)) == []
+    assert list(validator.iter_errors({"apps": ["/a.log"], "http": secured})) == []
+    for broken in (
+        {},
+        {"apps": []},
+        {"apps": [5]},
+        {"apps": ["/a"], "http": {"port": 1}},
+        {"apps": [{"name": "a"}]},
+        {"apps": [{"name": "a", "logs": ["/a"], "horizn": "5m"}]},
+        {"apps": [{"name": "a", "logs": ["/a"], "horizon": "5 minutes"}]},
+        {"apps": [{"name": "a", "logs": ["/a"], "red": {"severity": "fatal"}}]},
+        {"apps": ["/a"], "http": {"tls": {"certificate": "/a"}}},
+        {"apps": ["/a"], "http": {"users": [{"name": "a", "password": "b"}]}},
+    ):
+        assert list(validator.iter_errors(broken)), broken
 
 
 def test_the_schema_knows_the_keys_of_the_default_configuration(
