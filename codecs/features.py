@@ -56,6 +56,13 @@ def feature_names(buckets: int, slots: int) -> tuple[str, ...]:
     )
 
 
+def feature_groups(buckets: int, slots: int) -> NDArray[np.int64]:
+    """Return which sort each feature is of, numbered from 0: those of a sort are comparable."""
+    now = buckets + len(Severity) + 2
+    sizes = [now, *(now for _ in MEANS), buckets, slots, slots, 4]
+    return np.repeat(np.arange(len(sizes)), sizes)
+
+
 class Buckets:
     """Which bucket each template counts in."""
 
@@ -266,6 +273,7 @@ class TickFeatures:
         self._count = buckets
         self._now = buckets + len(Severity) + 2
         self.names = feature_names(buckets, slots)
+        self.groups = feature_groups(buckets, slots)
         self.buckets = Buckets(buckets, limit)
         self.overdue = Overdue(buckets)
         self.slots = Slots(slots, limit)

@@ -92,7 +92,7 @@ class LogCodec:
         self.features = TickFeatures(
             settings.tick, settings.buckets, settings.slots, settings.max_templates
         )
-        self.feature_names = self.features.names
+        self.feature_names, self.feature_groups = self.features.names, self.features.groups
         self.absences = Absences(settings.tick, settings.max_templates)
         self._readers: dict[str, LogReader] = {}
 

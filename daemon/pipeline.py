@@ -100,8 +100,10 @@ class AppPipeline:
         return AutomaticRule(app.tick, app.merge, app.horizon)
 
     def _new_forecaster(self) -> Forecaster:
-        size = self.codec.input_size + (len(self._watch.names) if self._watch else 0)
-        return Forecaster(size, self.horizons, 2, ForecasterSettings(), self._seed)
+        groups = self.codec.feature_groups
+        if self._watch:
+            groups = np.append(groups, np.full(len(self._watch.names), groups[-1] + 1))
+        return Forecaster(groups, self.horizons, 2, ForecasterSettings(), self._seed)
 
     @property
     def next_tick(self) -> int | None:

@@ -6,7 +6,7 @@ within every horizon, never decreasing in the horizon. A bin counts only while t
 in it: not once it has come, and not while it is *immune*.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,3 +68,34 @@ def hazard_error(logits: Floats, until: Steps, immune: Steps, edges: Steps) -> F
     hazard = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
     error: Floats = np.where(possible, hazard - came, np.zeros_like(hazard))
     return error
+
+
+class BaseRates:
+    """How often each bin of *events* kinds, (E, K), was possible, and how often it was hit."""
+
+    def __init__(self, events: int, edges: Steps) -> None:
+        self._edges = edges
+        self._seen = np.ones((2, events, len(edges)))  # possible, hit; begins with a guess
+        self._seen[0] = 1000.0 / np.diff(edges, prepend=0)
+        self._judge()
+
+    def count(self, until: Steps, immune: Steps) -> None:
+        """Take N more steps into account; *until*, *immune*: (N, E)."""
+        possible, came = _bins(until, immune, self._edges)  # (N, E, K)
+        self._seen[0] += possible.sum(axis=0)
+        self._seen[1] += came.sum(axis=0)
+        self._judge()
+
+    def _judge(self) -> None:
+        possible, came = self._seen
+        self.logits = np.log(came / possible).astype(np.float32)
+        """The log-odds of each bin's hazard with nothing known, (E, K)."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what must be saved to go on identically."""
+        return {"seen": self._seen.copy()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what another one's `state` gave."""
+        self._seen = np.array(state["seen"], np.float64)
+        self._judge()

@@ -2,15 +2,16 @@
 
 It knows nothing of what the vectors mean.
 
-    vector → standardised ─┬────────────────────┬→ hinges → hazards → trust → P(onset within h)
+    vector → standardised ─┬─────────────────────────→ evidence ─┐
+                           ├────────────────────┬────→ hinges ───┴→ hazards → P(onset within h)
                            └→ GRU → hidden state┘
                                └→ forecast of the next vector → surprise
 
-The recurrent network learns to forecast the next vector, from the recent past; the hazards, which
-read the vector and the hidden state, learn from a replay memory of the steps before onsets and of a
-sample of all others. A step's target is complete when the largest horizon has passed: then it goes
-into that memory. Learning is scheduled by steps, never by a clock: the same stream gives the same
-forecasts to the last bit, whatever the machine is busy with.
+The recurrent network learns to forecast the next vector, from the recent past; two experts on
+hazards, which read the vector and the hidden state, learn from a replay memory of the steps before
+onsets and of a sample of all others. A step's target is complete when the largest horizon has
+passed: then it goes into that memory. Learning is scheduled by steps, never by a clock: the same
+stream gives the same forecasts to the last bit, whatever the machine is busy with.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,16 +21,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnd.rnn.additive import AdditiveHazards
+from rnnd.rnn.evidence import Evidence
+from rnnd.rnn.experts import BYTE, Experts
 from rnnd.rnn.foresight import Foresight
 from rnnd.rnn.hazards import bin_edges, chance_by
 from rnnd.rnn.replay import Replay
 from rnnd.rnn.standardise import Standardiser
-from rnnd.rnn.trust import Trust
 
 Vector = NDArray[np.float32]
 
-BYTE = 127  # the largest value of a byte that stands for a standardised feature
 ECHOES = (1, 4, 16, 64)  # largest horizons over which past onsets are remembered
 ENOUGH = 64  # rows in the memory before anything is learnt from it
 LOT = 16  # steps that are settled at once
@@ -40,14 +40,15 @@ class ForecasterSettings:
     """How the forecaster learns; whatever depends on steps is in steps, not in time."""
 
     hidden: int = 24  # units of the recurrent network
-    limit: float = 4.0  # deviations at which standardised features are clipped
+    limit: float = 8.0  # deviations at which standardised features are clipped
     room: tuple[int, int] = (8192, 8192)  # rows remembered: before onsets of the first kind, others
     hazards_every: int = 24  # steps between two updates of the hazards' weights …
     hazards_batch: int = 256  # … from so many rows
-    hazards_rate: float = 2e-3
-    pull: float = 30.0  # of the hazards' weights towards 0, in steps
+    rates: tuple[float, float] = (2e-3, 5e-3)  # of learning: sums of hinges, pools of evidence
+    pulls: tuple[float, float] = (30.0, 30.0)  # of these weights towards 0, in steps
     span: float = 500.0  # updates over which the weights that answer are averaged
     trust: float = 12_000.0  # steps over which outcomes tell how far to believe the hazards
+    weigh_every: int = 256  # steps between two looks at what was counted as evidence
     memory_every: int = 96  # steps between two updates of the recurrent network's weights …
     memory_batch: int = 8  # … from so many windows …
     memory_window: int = 24  # … of so many steps …
@@ -64,14 +65,15 @@ class Forecast:
 
 
 class Forecaster:
-    """Forecasts the onsets of *events* kinds from vectors of *input_size*, one a step.
+    """Forecasts the onsets of *events* kinds from vectors, one a step.
 
-    *horizons* are in steps.
+    *groups*, (F,), numbers from 0 the sort that each feature of the vectors is of. *horizons* are
+    in steps; the first is that which matters most.
     """
 
     def __init__(
         self,
-        input_size: int,
+        groups: NDArray[np.int64],
         horizons: Sequence[int],
         events: int,
         settings: ForecasterSettings,
@@ -81,23 +83,27 @@ class Forecaster:
         self.edges = bin_edges(horizons)  # (K,)
         self._places = np.searchsorted(self.edges, horizons)  # (H,) the bin that ends each horizon
         self._delay = int(self.edges[-1])
-        self._input_size = input_size
+        self._input_size = input_size = len(groups)
         self._rng = np.random.default_rng(seed)
         self._scale = np.float32(BYTE / s.limit)
         self._standardiser = Standardiser(input_size, s.limit)
         self._foresight = Foresight(
             input_size, s.hidden, s.memory_recent, float(self._scale), self._rng
         )
-        size = input_size + s.hidden + events * len(ECHOES)
-        self._hazards = AdditiveHazards(size, events, self.edges, s.pull, s.span)
+        echoes = events * len(ECHOES)
+        memory = max(s.trust, 20.0 * self._delay)
+        evidence = Evidence(groups, events, horizons[0], s.weigh_every)
+        self._experts = Experts(
+            groups, s.limit, s.hidden, echoes, evidence, self.edges, s.pulls, s.span, memory
+        )
+        size = self._experts.size
         self._fading = np.exp(-1 / (self._delay * np.array(ECHOES, np.float64)))  # a step
         self._echoes = np.zeros((events, len(ECHOES)))  # of past onsets
-        self._trust = Trust(events, self.edges, max(s.trust, 20.0 * self._delay))
         self._replay = Replay(size, 2 * events, s.room)
         # Rings of the steps that are not settled yet:
         self._ring = self._delay + LOT
         self._waiting = np.zeros((self._ring, size), np.int8)
-        self._claims = np.zeros((self._ring, events, len(self.edges)), np.float32)
+        self._claims = np.zeros((self._ring, 2, events, len(self.edges)), np.float32)
         self._immune = np.zeros((self._ring, events), np.int64)
         self._until = np.full((self._ring, events), self._delay + 1, np.int64)
         self._now = 0
@@ -128,13 +134,12 @@ class Forecaster:
         if self._now % LOT == 0:
             self._settle()
         self._learn()
-        claim = self._hazards.claim(row.astype(np.float32) / self._scale)
-        self._claims[slot] = claim
-        return Forecast(self._chances(claim, immune), surprise)
+        claims = self._claims[slot] = self._experts.claims(row)
+        return Forecast(self._chances(claims, immune), surprise)
 
-    def _chances(self, claim: Vector, immune: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _chances(self, claims: Vector, immune: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the probability of an onset within each horizon, (…, E, H)."""
-        logits = self._hazards.usual + self._trust.share * claim
+        logits = self._experts.logits(claims)
         return chance_by(logits, self.edges, immune)[..., self._places]
 
     def inherit(self, other: "Forecaster") -> None:
@@ -161,7 +166,7 @@ class Forecaster:
         """
         vectors, past = usual[:, :-1], usual[:, -1]
         newest, _ = self._foresight.past(1)
-        echoes = np.minimum(self._echoes, self.settings.limit).ravel() * ~past[:, None]
+        echoes = self._echoes.ravel() * ~past[:, None]
         hidden = self._foresight.imagine(vectors, steps)
         return self._suppose(newest * ~vectors, hidden, echoes)
 
@@ -173,7 +178,7 @@ class Forecaster:
         rows, hidden = self._foresight.past(steps)
         vectors, past = usual[:, :-1], usual[:, -1]
         times, count = len(rows), len(usual)
-        echoes = np.minimum(self._echoes, self.settings.limit).ravel() * ~past[:, None]
+        echoes = self._echoes.ravel() * ~past[:, None]
         return self._suppose(
             rows[:, None] * ~vectors,
             np.broadcast_to(hidden[:, None], (times, count, hidden.shape[-1])),
@@ -183,19 +188,16 @@ class Forecaster:
     def _suppose(
         self, vectors: Vector, hidden: Vector, echoes: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        rows = np.concatenate([vectors, hidden, echoes], axis=-1, dtype=np.float32)
-        claim = self._hazards.claim(rows)
-        return self._chances(claim, np.zeros(claim.shape[:-1], np.int64))
+        claims = self._experts.claims(self._experts.row(vectors, hidden, echoes))
+        return self._chances(claims, np.zeros((*claims.shape[:-3], claims.shape[-2]), np.int64))
 
     def _read(self, x: Vector, onset: NDArray[np.bool_]) -> tuple[NDArray[np.int8], float]:
-        """Return what the hazards are told of this step, in bytes, and how surprising it was."""
+        """Return what the experts are told of this step, in bytes, and how surprising it was."""
         z = np.rint(self._standardiser.step(x) * self._scale).astype(np.int8)
         hidden, surprise = self._foresight.step(z)
         self._echoes *= self._fading
         self._echoes += onset[:, None]
-        limit = self.settings.limit
-        rest = np.concatenate([hidden, np.minimum(self._echoes, limit).ravel()], dtype=np.float32)
-        return np.concatenate([z, np.rint(rest * self._scale).astype(np.int8)]), surprise
+        return self._experts.row(z / self._scale, hidden, self._echoes.ravel()), surprise
 
     def _note(self, onset: NDArray[np.bool_]) -> None:
         """Tell the steps that wait of an *onset*."""
@@ -212,8 +214,7 @@ class Forecaster:
         if not len(slots):
             return
         until, immune = self._until[slots], self._immune[slots]
-        self._hazards.count(until, immune)
-        self._trust.note(self._claims[slots], until, immune, self._hazards.usual)
+        self._experts.settle(self._waiting[slots], self._claims[slots], until, immune)
         strata = np.where(until[:, 0] <= self._delay, 0, 1)
         labels = np.concatenate([until, immune], axis=1)
         self._replay.add(strata, self._waiting[slots], labels, self._rng)
@@ -225,18 +226,14 @@ class Forecaster:
             self._foresight.learn(s.memory_window, s.memory_batch, s.memory_rate, self._rng)
         if self._now % s.hazards_every == 0 and len(self._replay) >= ENOUGH:
             batch = self._replay.sample(s.hazards_batch, self._rng)
-            until, immune = np.split(batch.labels, 2, axis=1)
-            x = batch.rows.astype(np.float32) / self._scale
-            steps = self._replay.steps
-            self._hazards.learn(x, until, immune, batch.weights, steps, s.hazards_rate)
+            self._experts.learn(batch, self._replay.steps, s.rates)
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""
         return {
             "standardiser": self._standardiser.state(),
             "foresight": self._foresight.state(),
-            "hazards": self._hazards.state(),
-            "trust": self._trust.state(),
+            "experts": self._experts.state(),
             "claims": self._claims.copy(),
             "echoes": self._echoes.copy(),
             "replay": self._replay.state(),
@@ -251,8 +248,7 @@ class Forecaster:
         """Take over what another forecaster's `state` gave."""
         self._standardiser.restore(state["standardiser"])
         self._foresight.restore(state["foresight"])
-        self._hazards.restore(state["hazards"])
-        self._trust.restore(state["trust"])
+        self._experts.restore(state["experts"])
         self._claims = np.array(state["claims"], np.float32)
         self._echoes = np.array(state["echoes"], np.float64)
         self._replay.restore(state["replay"])

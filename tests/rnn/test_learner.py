@@ -37,7 +37,7 @@ def soon(onset: NDArray[np.bool_], horizon: int) -> NDArray[np.bool_]:
 
 
 def make(horizons: tuple[int, ...] = (8, 30), events: int = 1, seed: int = 0) -> Forecaster:
-    return Forecaster(5, horizons, events, SMALL, seed)
+    return Forecaster(np.zeros(5, np.int64), horizons, events, SMALL, seed)
 
 
 def test_it_learns_what_comes_before_an_onset() -> None:

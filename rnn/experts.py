@@ -1,0 +1,117 @@
+"""Two experts on the time to an onset, who read the same step in different ways, and their mean.
+
+One adds up what every feature says, bent by hinges, with weights learnt by the gradient
+(`additive`). The other counts what every feature's values were followed by, and learns what the
+strongest of these weights of evidence mean together (`evidence`). The first sees weak signs that
+add up, but needs several failures of a kind to learn them; the second knows a sign again that was
+seen once. They err differently, so that their mean is better than each; how much each counts is
+followed outcome by outcome (`trust`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnd.rnn.additive import AdditiveHazards
+from rnnd.rnn.evidence import LARGEST, Evidence
+from rnnd.rnn.hazards import BaseRates, Steps
+from rnnd.rnn.replay import Batch
+from rnnd.rnn.trust import Trust
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.int8]
+
+BYTE = 127  # the largest value of a byte
+FAR = 4.0  # deviations beyond which nothing is added to a sum
+
+
+class Experts:
+    """Claims about the hazards of *events* kinds, from a vector in groups, memory and past onsets.
+
+    A step is kept as a *row* of bytes: its vector in standard deviations, up to *limit*; *hidden*
+    numbers of a memory, up to 1; *echoes* of past onsets, up to 4; and pools of evidence as they
+    were at that time.
+    """
+
+    def __init__(
+        self,
+        groups: NDArray[np.int64],
+        limit: float,
+        hidden: int,
+        echoes: int,
+        evidence: Evidence,
+        edges: Steps,
+        pulls: tuple[float, float],
+        span: float,
+        trust: float,
+    ) -> None:
+        events = evidence.events
+        self._vector, self._pooled = len(groups), len(groups) + hidden + echoes
+        pools = events * evidence.pools
+        self.size = self._pooled + pools
+        bounds = np.repeat([limit, 1.0, FAR, LARGEST], [len(groups), hidden, echoes, pools])
+        self._scale = (BYTE / bounds).astype(np.float32)
+        self._echoes = self._pooled - echoes
+        self._evidence = evidence
+        self._horizon = evidence.horizon
+        self._rates = BaseRates(events, edges)
+        self._additive = AdditiveHazards(self._pooled, events, edges, pulls[0], span)
+        self._counting = AdditiveHazards(echoes + pools, events, edges, pulls[1], span, knots=())
+        self._trust = Trust(2, events, edges, trust)
+
+    def row(self, vector: Floats, hidden: Floats, echoes: NDArray[np.float64]) -> Bytes:
+        """Return the row of a step, (…, size), from its standardised *vector*, (…, F)."""
+        pools = self._evidence.pool(self._evidence.place(vector))
+        bounded = np.concatenate([vector, hidden, np.minimum(echoes, FAR), pools], axis=-1)
+        return np.rint(bounded * self._scale).astype(np.int8)
+
+    def claims(self, rows: Bytes) -> Floats:
+        """Return what each expert adds to the base rate's log-odds: (…, X, E, K)."""
+        x = self._read(rows)
+        return np.stack(
+            [
+                self._additive.claim(np.clip(x[..., : self._pooled], -FAR, FAR)),
+                self._counting.claim(x[..., self._echoes :]),
+            ],
+            axis=-3,
+        )
+
+    def _read(self, rows: Bytes) -> Floats:
+        return rows.astype(np.float32) / self._scale
+
+    def logits(self, claims: Floats) -> Floats:
+        """Return the logits of the hazards, (…, E, K), that *claims* come to."""
+        return np.asarray(self._rates.logits + self._trust.weigh(claims))
+
+    def settle(self, rows: Bytes, claims: Floats, until: Steps, immune: Steps) -> None:
+        """Learn from N steps whose outcome is known: what was claimed, and what is usual."""
+        self._rates.count(until, immune)
+        self._trust.note(claims, until, immune, self._rates.logits)
+        vectors = self._read(rows)[:, : self._vector]
+        possible = immune < self._horizon
+        self._evidence.note(self._evidence.place(vectors), until <= self._horizon, possible)
+
+    def learn(self, batch: Batch, steps: float, rates: tuple[float, float]) -> None:
+        """Change the experts' weights a little, by a *batch* of rows that stand for *steps*."""
+        until, immune = np.split(batch.labels, 2, axis=1)
+        x = self._read(batch.rows)
+        parts = (np.clip(x[:, : self._pooled], -FAR, FAR), x[:, self._echoes :])
+        for expert, part, rate in zip((self._additive, self._counting), parts, rates, strict=True):
+            expert.learn(part, until, immune, self._rates.logits, batch.weights, steps, rate)
+
+    def state(self) -> dict[str, Any]:
+        """Return what must be saved to go on identically."""
+        return {name: part.state() for name, part in self._parts()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what other experts' `state` gave."""
+        for name, part in self._parts():
+            part.restore(state[name])
+
+    def _parts(self) -> list[tuple[str, Any]]:
+        return [
+            ("rates", self._rates), ("evidence", self._evidence), ("additive", self._additive),
+            ("counting", self._counting), ("trust", self._trust),
+        ]  # fmt: skip
