@@ -256,7 +256,7 @@ class LogCodec:
             for kind in unresolved.tolist():
                 fresh.setdefault(part.table.texts[kind], []).append((part.table, kind))
         for text in sorted(fresh):
-            parsed = unpack(text)
+            parsed = fresh[text][0][0].parsed(text)
             template = self.templates.find(parsed.component, mask_message(parsed.message), text)
             if template >= len(self._places):
                 self._note(template, parsed)

@@ -25,10 +25,9 @@ def numeric_places(tokens: Sequence[bytes]) -> tuple[int, ...]:
     >>> numeric_places((b"GET", b"0", b"in", b"0.0", b"from", b"0.0.0.0", b"port", b"0"))
     (1, 3)
     """
+    numeric = [place for place, token in enumerate(tokens) if token.strip(b"%$~#+-.") in _NUMERIC]
     places = []
-    for place, token in enumerate(tokens):
-        if token.strip(b"%$~#+-.") not in _NUMERIC:
-            continue
+    for place in numeric:
         before = tokens[place - 1].lower() if place else b""
         if (
             before in _NAMING

@@ -60,10 +60,12 @@ class Kinds:
         self._coarse = _Cache(MAX_COARSE)
         self._kinds: dict[bytes, Kind] = {}  # of packed texts
         self._told: dict[tuple[bytes, int], Kind] = {}  # of packed texts with severities
-        self._numbered: list[tuple[bytes, Number]] = []
+        self._numbered: list[tuple[bytes, int]] = []  # texts, and which number tells of them
+        self._numbers: dict[Number, int] = {}
         self._size = 0  # bytes of texts
         self._capacity = 256
         self._places: dict[Kind, tuple[tuple[int, int], ...]] = {CONTINUATION: ()}
+        self._parsed: dict[bytes, Parsed] = {}  # what new texts say
         self.texts: list[bytes] = []
         self.severities = np.zeros(self._capacity, np.int8)
         self.templates = np.full(self._capacity, UNRESOLVED, np.int32)
@@ -105,6 +107,10 @@ class Kinds:
         """Return where numbers stand in lines of a *kind*: among all words, and the message's."""
         return self._places[kind]
 
+    def parsed(self, text: bytes) -> Parsed:
+        """Return what the kinds with this *text* say; asked for once a text, as a rule."""
+        return self._parsed.pop(text, None) or unpack(text)
+
     def kind_of(self, text: bytes, severity: Severity) -> Kind:
         """Return the kind with this *text* and *severity*, which is made if there is none."""
         if not text:
@@ -135,11 +141,11 @@ class Kinds:
         kind = self._kinds.get(text)
         if kind is None:
             if parsed.number is None:
-                kind = self._told.get((text, parsed.severity))
-                if kind is None:
-                    kind = self._add(text, parsed.severity, parsed)
+                self._parsed[text] = parsed
+                kind = self.kind_of(text, parsed.severity)
             else:
-                self._numbered.append((text, parsed.number))
+                which = self._numbers.setdefault(parsed.number, len(self._numbers))
+                self._numbered.append((text, which))
                 kind = -1 - len(self._numbered)
             self._kinds[text] = kind
         return kind
@@ -155,19 +161,19 @@ class Kinds:
         kinds = np.empty_like(codes)
         distinct, which = np.unique(codes, return_inverse=True)
         numbered = [self._numbered[-2 - code] for code in distinct.tolist()]
-        for number in {number for _, number in numbered}:
-            of_number = np.array([other == number for _, other in numbered])
-            rows = np.flatnonzero(of_number[which])
+        by = np.array([number for _, number in numbered])[which]
+        for index, number in enumerate(self._numbers):
+            rows = np.flatnonzero(by == index)
+            if not len(rows):
+                continue
             severities = number.read_all(data, starts[rows], ends[rows])
             pairs, place = np.unique(which[rows] * 16 + severities, return_inverse=True)
-            told = [
-                self.kind_of(numbered[pair // 16][0], Severity(pair % 16))
-                for pair in pairs.tolist()
-            ]
+            texts = (numbered[code][0] for code in (pairs // 16).tolist())
+            told = list(map(self.kind_of, texts, map(Severity, (pairs % 16).tolist())))
             kinds[rows] = np.array(told, np.int64)[place]
         return kinds
 
-    def _add(self, text: bytes, severity: Severity, parsed: Parsed | None = None) -> Kind:
+    def _add(self, text: bytes, severity: Severity) -> Kind:
         kind = len(self.texts)
         self.texts.append(text)
         self._told[text, severity] = kind
@@ -179,7 +185,7 @@ class Kinds:
             self.has_numbers = np.concatenate((self.has_numbers, np.zeros(kind, np.bool_)))
         self.severities[kind] = severity
         if text:
-            parsed = parsed or unpack(text)
+            parsed = self._parsed.get(text) or unpack(text)
             places = tuple((parsed.words + place, place) for place in numeric_places(parsed.tokens))
             self._places[kind] = places
             self.has_numbers[kind] = bool(places)

@@ -17,19 +17,19 @@ So a template may be joined to an older one while its log is still new, at most 
 """
 
 from collections.abc import Mapping, Sequence
+from operator import ne
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rnnd.codecs.masking import is_variable
+from rnnd.codecs.masking import VARIABLE
 
 OVERFLOW = 0
 """The template of all messages that came when the table was full."""
 
-SIMILARITY = 0.7  # of the words that are not variables in both messages
+MAX_DIFFERENT = 0.3 + 1e-9  # of the words that are not variables in both messages
 FEW = 4  # different words at a place that are not taken for a variable
-VARIABLE = b"0"
+COMPARED_ALONE = 12  # leaders that are compared one by one: fewer are quicker so
 
 Words = tuple[bytes, ...]
 
@@ -39,7 +39,7 @@ class TemplateTable:
 
     def __init__(self, limit: int = 4096) -> None:
         self._limit = limit
-        self._vocabulary: dict[bytes, int] = {}
+        self._numbers: dict[bytes, int] = {VARIABLE: 0}  # of the words of leaders
         self._groups: dict[tuple[bytes, int], _Group] = {}
         self._clusters: list[_Cluster] = []
         self._keys: list[tuple[int, Words]] = [(-1, ())]  # cluster and words of each template
@@ -56,9 +56,8 @@ class TemplateTable:
         A template is made if there is none, with *example* as the signature of its first message.
         """
         key = component, len(words)
-        numbers = np.array([self._number(word) for word in words], np.int32)
         group = self._groups.get(key)
-        found = group.first_similar(numbers) if group is not None else None
+        found = group.first_similar(words) if group is not None else None
         if found is None:
             if len(self._keys) >= self._limit:
                 return OVERFLOW
@@ -85,15 +84,9 @@ class TemplateTable:
         shown = b" ".join((cluster.component, *cluster.fixed(words))).strip()
         return shown.decode("utf-8", "replace").replace("0", "<*>")
 
-    def _number(self, word: bytes) -> int:
-        """Return the number of a word: 0 for a variable, -1 for one that no leader has."""
-        return 0 if is_variable(word) else self._vocabulary.get(word, -1)
-
     def _add_cluster(self, key: tuple[bytes, int], words: Words) -> int:
-        group = self._groups.setdefault(key, _Group(len(words)))
-        for word in words:
-            self._vocabulary.setdefault(word, len(self._vocabulary) + 1)
-        group.add(np.array([self._number(word) for word in words], np.int32), len(self._clusters))
+        group = self._groups.setdefault(key, _Group(self._numbers))
+        group.add(words, len(self._clusters))
         self._clusters.append(_Cluster(key[0], words))
         return len(self._clusters) - 1
 
@@ -121,12 +114,13 @@ class TemplateTable:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what another table's `state` gave."""
-        self._vocabulary.clear()
+        self._numbers.clear()
+        self._numbers[VARIABLE] = 0
         self._groups.clear()
         self._clusters.clear()
         for component, leader, seen in state["clusters"]:
             number = self._add_cluster((_bytes(component), len(leader)), _words(leader))
-            self._clusters[number].seen = [set(_words(words)) for words in seen]
+            self._clusters[number].restore(seen)
         self._keys[1:] = [(number, _words(words)) for number, words in state["templates"]]
         self.examples[1:] = _words(state["examples"])
         self.joined = np.arange(self._limit, dtype=np.int64)
@@ -145,24 +139,27 @@ class _Cluster:
         self.leader = leader
         self.seen: list[set[bytes]] = [set() for _ in leader]
         self.templates: dict[Words, int] = {}
+        self._varies = [False] * len(leader)
 
     def learn(self, words: Words) -> bool:
         """Note *words*; return whether a place was found to be a variable."""
         found = False
-        for seen, word in zip(self.seen, words, strict=True):
-            word = VARIABLE if is_variable(word) else word
+        for place, (word, seen) in enumerate(zip(words, self.seen, strict=True)):
             if word not in seen and len(seen) <= FEW:
-                before = _varies(seen)
                 seen.add(word)
-                found |= _varies(seen) > before
+                if not self._varies[place] and _varies(seen):
+                    self._varies[place] = found = True
         return found
 
     def fixed(self, words: Words) -> Words:
         """Return *words* with all variables masked: what tells the templates apart."""
-        return tuple(
-            VARIABLE if is_variable(word) or _varies(seen) else word
-            for seen, word in zip(self.seen, words, strict=True)
-        )
+        pairs = zip(words, self._varies, strict=True)
+        return tuple([VARIABLE if varies else word for word, varies in pairs])
+
+    def restore(self, seen: Sequence[Sequence[str]]) -> None:
+        """Take over the words *seen* at each place, as they were saved."""
+        self.seen = [set(_words(words)) for words in seen]
+        self._varies = [_varies(words) for words in self.seen]
 
 
 def _varies(seen: set[bytes]) -> bool:
@@ -170,27 +167,54 @@ def _varies(seen: set[bytes]) -> bool:
 
 
 class _Group:
-    """The leaders of one component and length, as a matrix of word numbers."""
+    """The leaders of one component and length; *numbers* are those of their words, in common.
 
-    def __init__(self, width: int) -> None:
-        self._words = np.zeros((4, width), np.int32)
+    Few leaders are compared one by one; many as a matrix of the numbers of their words.
+    """
+
+    def __init__(self, numbers: dict[bytes, int]) -> None:
+        self._numbers = numbers
+        self._leaders: list[tuple[Words, int]] = []  # and where they vary, as bits
         self._clusters: list[int] = []
+        self._matrix = np.zeros((0, 0), np.int32)
 
-    def add(self, words: NDArray[np.int32], cluster: int) -> None:
+    def add(self, words: Words, cluster: int) -> None:
+        """Add a leader, behind the others."""
+        row = [self._numbers.setdefault(word, len(self._numbers)) for word in words]
         count = len(self._clusters)
-        if count == len(self._words):
-            self._words = np.concatenate((self._words, np.zeros_like(self._words)))
-        self._words[count] = words
+        if count >= len(self._matrix):
+            matrix = np.zeros((max(4, 2 * count), len(words)), np.int32)
+            if count:
+                matrix[:count] = self._matrix[:count]
+            self._matrix = matrix
+        self._matrix[count] = row
+        self._leaders.append((words, _variables(words)))
         self._clusters.append(cluster)
 
-    def first_similar(self, words: NDArray[np.int32]) -> int | None:
+    def first_similar(self, words: Words) -> int | None:
         """Return the first cluster whose leader is similar to *words*."""
-        leaders = self._words[: len(self._clusters)]
-        words_differ = (leaders != words).sum(axis=1)
-        variables = ((leaders == 0) & (words == 0)).sum(axis=1)
-        compared = len(words) - variables
-        hits = np.flatnonzero(words_differ <= (1 - SIMILARITY + 1e-9) * compared)
-        return self._clusters[int(hits[0])] if len(hits) else None
+        variables, width = _variables(words), len(words)
+        for place, (leader, varying) in enumerate(self._leaders[:COMPARED_ALONE]):
+            compared = width - (variables & varying).bit_count()
+            if sum(map(ne, leader, words)) <= MAX_DIFFERENT * compared:
+                return self._clusters[place]
+        if len(self._leaders) <= COMPARED_ALONE:
+            return None
+        numbers = np.array([self._numbers.get(word, -1) for word in words], np.int32)
+        leaders = self._matrix[COMPARED_ALONE : len(self._clusters)]
+        differ = (leaders != numbers).sum(axis=1)
+        both = ((leaders == 0) & (numbers == 0)).sum(axis=1)
+        hits = np.flatnonzero(differ <= MAX_DIFFERENT * (width - both))
+        return self._clusters[COMPARED_ALONE + int(hits[0])] if len(hits) else None
+
+
+def _variables(words: Words) -> int:
+    """Return which *words* are variables, as bits."""
+    bits, place = 0, -1
+    for _ in range(words.count(VARIABLE)):
+        place = words.index(VARIABLE, place + 1)
+        bits |= 1 << place
+    return bits
 
 
 def _text(data: bytes) -> str:
