@@ -27,6 +27,7 @@ from rnnd.daemon.words import (
     situation,
 )
 
+HEADINGS = ("Raised", "Probability", "Outcome", "What stood out")
 ORDER = (Health.RED, Health.ORANGE, Health.UNKNOWN, Health.GREEN)
 
 
@@ -97,7 +98,8 @@ def summary(status: ServiceStatus) -> str:
 def _trouble(status: ServiceStatus) -> str:
     parts = []
     if not status.reload_success:
-        parts.append(f"The configuration on disk was refused: {text(status.reload_error)}")
+        said = "<br>".join(map(text, status.reload_error.splitlines()))
+        parts.append(f"The configuration on disk was refused: {said}")
     if status.checkpoint_failures:
         parts.append(f"{counted(status.checkpoint_failures, 'checkpoint')} failed.")
     return "".join(f"<br>■ {part}" for part in parts)
@@ -124,14 +126,18 @@ def _horizons(app: AppStatus) -> str:
     if not app.probabilities:
         return ""
     rows = "".join(
-        f"<span>within {format_duration(horizon)}</span>"
+        f'<div role="listitem"><span>within {format_duration(horizon)} </span>'
         f'<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
         f'<rect class="track" width="100" height="10"/>'
         f'<rect class="fill" width="{100 * red:.2f}" height="10"/></svg>'
-        f"<span>{percent(red)}</span>"
+        f"<span>{percent(red)}</span></div>"
         for horizon, (_, _, red) in sorted(app.probabilities.items())
     )
-    return f'<h3>Probability of a failure</h3><div class="horizons">{rows}</div>'
+    ahead = format_duration(next(iter(app.probabilities)))
+    return (
+        f'<h3>Probability of a failure</h3><div class="horizons" role="list">{rows}</div>'
+        f'<p class="legend">Colour and alarms look {ahead} ahead.</p>'
+    )
 
 
 def _complaints(app: AppStatus) -> str:
@@ -147,9 +153,9 @@ def _alarms(alarms: Iterable[Alarm]) -> str:
         return ""
     return (
         '<h3>Recent alarms</h3><div class="scroll" tabindex="0" role="region" '
-        'aria-label="Recent alarms"><table><thead><tr><th scope="col">Raised</th>'
-        '<th scope="col">Probability</th><th scope="col">Outcome</th>'
-        f'<th scope="col">What stood out</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        'aria-label="Recent alarms"><table role="table"><thead role="rowgroup"><tr role="row">'
+        + "".join(f'<th role="columnheader" scope="col">{heading}</th>' for heading in HEADINGS)
+        + f'</tr></thead><tbody role="rowgroup">{rows}</tbody></table></div>'
     )
 
 
@@ -157,11 +163,18 @@ def _alarm(alarm: Alarm) -> str:
     found = "".join(
         f"<li>{evidence_words(one)} – <code>{text(one.text)}</code></li>" for one in alarm.evidence
     )
-    return (
-        f"<tr><td>{clock(alarm.time)}</td><td>{percent(alarm.probability)}</td>"
-        f"<td>{outcome_words(alarm)}</td>"
-        f'<td class="what">{f"<ul>{found}</ul>" if found else "nothing plain"}</td></tr>'
+    cells = (
+        clock(alarm.time),
+        percent(alarm.probability),
+        outcome_words(alarm),
+        f"<ul>{found}</ul>" if found else "nothing plain",
     )
+    # Roles are said, and headings repeated, for narrow windows, where rows become blocks.
+    row = "".join(
+        f'<td role="cell" data-heading="{heading}">{cell}</td>'
+        for heading, cell in zip(HEADINGS, cells, strict=True)
+    )
+    return f'<tr role="row">{row}</tr>'
 
 
 def outcome_words(alarm: Alarm) -> str:

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from rnnd.codecs.health import Health
 from rnnd.daemon.history import STRETCHES, Recent, Stretch
-from rnnd.daemon.words import clock, percent
+from rnnd.daemon.words import clock, counted, percent
 
 HEIGHT = 100
 HEIGHTS = {Health.GREEN: 12, Health.ORANGE: 45, Health.RED: 100, Health.UNKNOWN: 5}
@@ -43,7 +43,8 @@ def describe(recent: Recent) -> str:
     alarms = sum(one.alarms for one in recent.stretches)
     highest = max(one.red for one in recent.stretches)
     return (
-        f"From {clock(begin)} to {clock(end)}: {failures} failures, {alarms} alarms, "
+        f"From {clock(begin)} to {clock(end)}: {counted(failures, 'failure')}, "
+        f"{counted(alarms, 'alarm')}, "
         f"highest probability of a failure {percent(highest)}."
     )
 

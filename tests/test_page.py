@@ -245,6 +245,37 @@ def test_hostile_text_is_shown_and_does_nothing(
     assert page.complaints == []
 
 
+def test_hostile_text_does_not_widen_the_page_on_a_phone(
+    browser: Any, server: HttpServer, shown: list[ServiceStatus]
+) -> None:
+    shown.append(status(hostile()))
+    context = browser.new_context(viewport={"width": 320, "height": 640})
+    page = context.new_page()
+
+    page.goto(server.url)
+    page.click("summary")
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    context.close()
+
+
+def test_a_screen_reader_is_told_of_the_same_table_on_a_phone_and_on_a_desk(
+    browser: Any, server: HttpServer, shown: list[ServiceStatus]
+) -> None:
+    shown.append(status(replace(app(Health.RED), recent=past())))
+    told = []
+    for width in (320, 1200):
+        context = browser.new_context(viewport={"width": width, "height": 640})
+        page = context.new_page()
+        page.goto(server.url)
+        assert page.get_by_role("row").count() == 3
+        assert page.get_by_role("listitem").filter(has_text="within 10m 80.0 %").count() == 1
+        told.append(page.get_by_role("cell").all_inner_texts())
+        context.close()
+
+    assert told[0] == told[1]
+
+
 def test_the_policy_stops_even_markup_that_got_past_the_escaping(browser: Any) -> None:
     def careless(_: Request) -> Any:
         answer = Pages(lambda: status(), CollectorRegistry(), lambda: None)(Request("GET", "/", {}))
