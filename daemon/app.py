@@ -209,10 +209,11 @@ class App:
 
     def _count_files(self) -> None:
         tailer, tally = self.tailer, self.tally
-        tally.rotations += tailer.rotations
-        tally.truncations += tailer.truncations
+        tally.rotations += tailer.counts["rotations"]
+        tally.truncations += tailer.counts["truncations"]
+        tally.lost_bytes += tailer.counts["lost_bytes"]
         tally.read_errors = dict(tailer.errors + Counter(tally.read_errors))
-        tailer.rotations = tailer.truncations = 0
+        tailer.counts.clear()
         tailer.errors.clear()
 
     def status(self) -> AppStatus:

@@ -23,6 +23,10 @@ PACKED: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
 }
 
 
+class UnfinishedError(OSError):
+    """An archive that is not whole, or not yet."""
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace *path* by *data*, or leave it as it was: never torn, not even by a power cut.
 

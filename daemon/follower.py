@@ -1,20 +1,21 @@
 """Follows one file, whatever it is called, and knows whether it is still the file it was."""
 
+import gzip
 import lzma
 import os
 import shutil
 import stat
 import tempfile
+import time
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from rnnd.daemon.files import CHUNK, PACKED
+from rnnd.daemon.files import CHUNK, PACKED, UnfinishedError
 from rnnd.daemon.lines import LineBuffer
+from rnnd.daemon.signature import FIRST_SUM, Signature, is_piece, signature_of
 
-HEAD = 256  # bytes of a file's beginning that are remembered
-MARKER = 64  # bytes before the offset that are remembered
+RACY = 50_000_000  # ns; the kernel may give one time to all that is written within some of them
 
 
 class FileKey(NamedTuple):
@@ -24,57 +25,25 @@ class FileKey(NamedTuple):
     inode: int
 
 
-@dataclass(slots=True)
-class Signature:
-    """What is remembered of a file's content: its beginning and what stood before the offset."""
-
-    head: bytes = b""
-    marker: bytes = b""
-    offset: int = 0
-
-    def note(self, data: bytes) -> None:
-        """Move on over *data*, which stands at the offset."""
-        if self.offset < HEAD:
-            self.head += data[: HEAD - self.offset]
-        self.marker = (self.marker + data)[-MARKER:] if len(data) < MARKER else data[-MARKER:]
-        self.offset += len(data)
-
-    def fits(self, descriptor: int, size: int) -> bool:
-        """Return whether the open file has everything that is remembered, where it was."""
-        return (
-            size >= self.offset
-            and os.pread(descriptor, len(self.head), 0) == self.head
-            and self._marker_fits(descriptor)
-        )
-
-    def begins(self, descriptor: int, size: int) -> bool:
-        """Return whether the open file is as much of the remembered one as it is long."""
-        length = min(len(self.head), size)
-        return os.pread(descriptor, length, 0) == self.head[:length] and (
-            size < self.offset or self._marker_fits(descriptor)
-        )
-
-    def _marker_fits(self, descriptor: int) -> bool:
-        place = self.offset - len(self.marker)
-        return os.pread(descriptor, len(self.marker), place) == self.marker
-
-    def state(self) -> dict[str, Any]:
-        """Return the signature as JSON."""
-        return {
-            "head": self.head.decode("latin-1"),
-            "marker": self.marker.decode("latin-1"),
-            "offset": self.offset,
-        }
-
-    @classmethod
-    def of(cls, state: dict[str, Any]) -> Self:
-        """Return the signature that `state` gave."""
-        head, marker = state["head"].encode("latin-1"), state["marker"].encode("latin-1")
-        return cls(head, marker, state["offset"])
-
-
 class RewrittenError(Exception):
     """The file no longer has what was read from it: it was truncated, and perhaps written anew."""
+
+
+class LostError(Exception):
+    """The file is not open, and no longer where it was."""
+
+
+def key_of(status: os.stat_result) -> FileKey:
+    """Return what the kernel calls the file of *status*."""
+    return FileKey(status.st_dev, status.st_ino)
+
+
+def is_racy(modified: int) -> bool:
+    """Return whether a change now might leave the time of modification as it is.
+
+    *modified* is in ns since the epoch, by the file system's clock. So git asks of its index.
+    """
+    return modified > time.time_ns() - RACY
 
 
 def open_plain(path: str) -> tuple[int, os.stat_result]:
@@ -90,13 +59,6 @@ def open_plain(path: str) -> tuple[int, os.stat_result]:
     return descriptor, status
 
 
-def whole_signature(descriptor: int) -> Signature:
-    """Return the signature of all that the open file holds."""
-    size = os.fstat(descriptor).st_size
-    head = os.pread(descriptor, min(HEAD, size), 0)
-    return Signature(head, os.pread(descriptor, min(MARKER, size), max(size - MARKER, 0)), size)
-
-
 def unpack(descriptor: int, path: str) -> int:
     """Return a descriptor of the content of the open archive *path*, in an unnamed file.
 
@@ -107,8 +69,8 @@ def unpack(descriptor: int, path: str) -> int:
         try:
             with PACKED[Path(path).suffix](raw) as unpacked:
                 shutil.copyfileobj(unpacked, content, CHUNK)
-        except (EOFError, lzma.LZMAError, zlib.error) as error:
-            raise OSError(f"{path}: the archive is not whole") from error
+        except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
+            raise UnfinishedError(f"{path}: the archive is not whole") from error
         content.flush()
         return os.dup(content.fileno())
 
@@ -121,23 +83,24 @@ class Follower:
     with the new bytes, in one system call, and gives nothing when the marker has changed.
     """
 
-    def __init__(self, source: str, path: str, key: FileKey, signature: Signature) -> None:
-        self.source = source  # the name under which its lines are known
+    def __init__(self, path: str, key: FileKey, signature: Signature | None = None) -> None:
         self.path = path  # where it was seen last
         self.key = key
-        self.signature = signature
+        self.signature = signature or Signature()
         self.buffer = LineBuffer()
-        self.size = 0
+        self.size = self.signature.offset  # as far as was seen
         self.modified = 0  # ns since the epoch
         self.attached = True  # a name that is asked for leads to it
-        self.packed = False  # the file is an archive; what is read is its content
+        self.packed = 0  # bytes of the archive, if the file is one; what is read is its content
         self.final = False  # nobody writes to it any more
+        self.gone = False  # it was not found any more; what is left is what was begun
         self.ending = False  # to be flushed and let go
-        self.active = 0.0  # when it was last seen to grow, on the caller's clock
-        self.rank = 0  # of several files of one source the lowest is read first
+        self.rewritten = False  # as a read has found
+        self.active: float | None = None  # when it was seen to grow, on the caller's clock
         self.pending = b""  # lines that come before what is read next
         self._descriptor: int | None = None
-        self._hole = False  # skipping the zeros that a truncation left
+        self._racy = True
+        self._hole = not self.signature.offset  # skipping the zeros that a truncation left
 
     @property
     def is_open(self) -> bool:
@@ -154,21 +117,33 @@ class Follower:
         """Whether `read` has something to do."""
         return self.lag > 0 or self.ending or bool(self.pending)
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything was read that must be found again should the file be lost."""
+        return bool(self.signature.offset or self.buffer.held or self.pending)
+
     def open(self) -> None:
         """Hold the file open.
 
-        Raises `OSError`, also where another file has the name now, and `RewrittenError`.
+        Raises `LostError` where it is gone or another file has its name, `RewrittenError`, and
+        `OSError`.
         """
         if self._descriptor is not None:
             return
-        descriptor, status = open_plain(self.path)
-        if FileKey(status.st_dev, status.st_ino) != self.key:
+        try:
+            descriptor, status = open_plain(self.path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise LostError from error
+        if key_of(status) != self.key:
             os.close(descriptor)
-            raise FileNotFoundError(2, "Another file has this name", self.path)
+            raise LostError
         self._descriptor = unpack(descriptor, self.path) if self.packed else descriptor
-        self.size = os.fstat(self._descriptor).st_size
-        if not self.signature.fits(self._descriptor, self.size):
+        size = os.fstat(self._descriptor).st_size
+        if not self.signature.fits(self._descriptor, size):
             raise RewrittenError
+        self.size = size
+        if self.packed:
+            self.modified = status.st_mtime_ns
 
     def close(self) -> None:
         """Let the descriptor go, not what is known."""
@@ -176,31 +151,62 @@ class Follower:
             os.close(self._descriptor)
             self._descriptor = None
 
+    def can_reopen(self) -> bool:
+        """Return whether its path still leads to it."""
+        try:
+            self._status_by_path()
+        except (LostError, OSError):
+            return False
+        return True
+
     def linked(self) -> bool:
         """Return whether the open file still has a name."""
         return self._descriptor is not None and os.fstat(self._descriptor).st_nlink > 0
 
     def look(self, now: float, status: os.stat_result | None = None) -> None:
-        """See how far the file reaches, by *status* where it is not open.
+        """See how far the file reaches; *status* is that of a name that leads to it.
 
-        Raises `RewrittenError` when it is not what it was, and `OSError`.
+        Raises `RewrittenError` when it is not what it was, `LostError`, and `OSError`.
         """
-        if self.packed:  # an archive does not grow
-            return
+        if self.active is None:
+            self.active = now
+        if self.rewritten:
+            raise RewrittenError
         if self._descriptor is not None:
-            status = os.fstat(self._descriptor)
-        if status is None or (status.st_size, status.st_mtime_ns) == (self.size, self.modified):
+            status = None if self.packed else os.fstat(self._descriptor)
+        elif status is None:
+            status = self._status_by_path()
+        if status is None or self.packed:  # an archive does not grow
+            if self.packed and not self.modified:
+                self.size = self.signature.offset + 1
             return
-        self.size, self.modified, self.active = status.st_size, status.st_mtime_ns, now
+        known = (status.st_size, status.st_mtime_ns) == (self.size, self.modified)
+        if known and not self._racy:
+            return
         if self._descriptor is None and self.signature.offset:
             self.open()
-        elif self._descriptor is not None and not self.signature.fits(self._descriptor, self.size):
+        elif self._descriptor is not None and not self.signature.fits(
+            self._descriptor, status.st_size
+        ):
             raise RewrittenError
+        self.size, self.modified = status.st_size, status.st_mtime_ns
+        self._racy = is_racy(self.modified)
+        if not known:
+            self.active = now
+
+    def _status_by_path(self) -> os.stat_result:
+        try:
+            status = os.stat(self.path)  # noqa: PTH116  cheaper than a Path
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise LostError from error
+        if key_of(status) != self.key or self.packed not in (0, status.st_size):
+            raise LostError
+        return status
 
     def read(self, chunk: int) -> bytes:
         """Return the next whole lines, at most *chunk* bytes and a line; empty at the end.
 
-        Raises `RewrittenError` when the file is not what it was, and `OSError`.
+        Raises `RewrittenError` when the file is not what it was, `LostError`, and `OSError`.
         """
         if self.pending:
             pending, self.pending = self.pending, b""
@@ -223,6 +229,11 @@ class Follower:
             self._hole = not data
         return self.buffer.feed(data)
 
+    def give_up(self) -> None:
+        """Take what was read for all there is, until the next look."""
+        self.size = self.signature.offset
+        self.modified = 0
+
     def start_again(self) -> None:
         """Begin at the beginning: the file was rewritten.
 
@@ -230,57 +241,71 @@ class Follower:
         """
         self.pending += self.buffer.flush()
         self.signature = Signature()
-        self._hole = True
+        self.rewritten, self._hole, self._racy = False, True, True
+        self.size = self.modified = 0
         if self._descriptor is not None:
-            self.size = os.fstat(self._descriptor).st_size
+            status = os.fstat(self._descriptor)
+            self.size, self.modified = status.st_size, status.st_mtime_ns
 
-    def content(self) -> Signature:
-        """Return the signature of all that the open file holds now."""
-        assert self._descriptor is not None
-        return whole_signature(self._descriptor)
+    def is_shortened(self, copy: int | None) -> bool:
+        """Return whether the file is now a long piece of what was read, as after `truncate -s`.
 
-    def shortened(self) -> bool:
-        """Return whether the file is a long piece of what was read, as after `truncate -s`.
-
-        Then it has nothing new, and the offset has moved back to its end.
+        *copy* is a descriptor of what it was, where there is one.
         """
+        if self._descriptor is None:
+            return False
+        size = os.fstat(self._descriptor).st_size
+        if not FIRST_SUM <= size < self.signature.offset:
+            return False
+        if copy is not None:
+            return is_piece(self._descriptor, copy)
+        return self.signature.begins(self._descriptor, size)
+
+    def shorten(self) -> None:
+        """Move the offset back to the end of the file, which has nothing new."""
         assert self._descriptor is not None
-        if not HEAD <= self.size < self.signature.offset:
+        self.rewritten = False
+        self.signature = signature_of(self._descriptor)
+        self.size = self.signature.offset
+        self.modified = os.fstat(self._descriptor).st_mtime_ns
+
+    def has(self, piece: int) -> bool:
+        """Return whether the open file *piece* is a copy of this file, or of its beginning."""
+        if self._descriptor is not None:
+            return is_piece(piece, self._descriptor)
+        try:
+            descriptor, status = open_plain(self.path)
+        except OSError:
             return False
-        if not self.signature.begins(self._descriptor, self.size):
-            return False
-        marker = os.pread(self._descriptor, MARKER, self.size - MARKER)
-        self.signature = Signature(self.signature.head, marker, self.size)
-        return True
+        try:
+            return key_of(status) == self.key and is_piece(piece, descriptor)
+        finally:
+            os.close(descriptor)
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on exactly here, as JSON."""
         return {
-            "source": self.source,
             "path": self.path,
             "key": list(self.key),
             "signature": self.signature.state(),
             "buffer": self.buffer.state(),
             "modified": self.modified,
-            "attached": self.attached,
-            "rank": self.rank,
             "pending": self.pending.decode("latin-1"),
             "packed": self.packed,
             "final": self.final,
+            "gone": self.gone,
             "hole": self._hole,
         }
 
     @classmethod
     def of(cls, state: dict[str, Any]) -> Self:
         """Return the follower, not yet open, that `state` gave."""
-        signature = Signature.of(state["signature"])
-        follower = cls(state["source"], state["path"], FileKey(*state["key"]), signature)
+        follower = cls(state["path"], FileKey(*state["key"]), Signature.of(state["signature"]))
         follower.buffer.restore(state["buffer"])
         follower.modified = state["modified"]
-        follower.attached = state["attached"]
-        follower.rank = state["rank"]
         follower.pending = state["pending"].encode("latin-1")
         follower.packed, follower.final = state["packed"], state["final"]
-        follower._hole = state["hole"]
-        follower.size = signature.offset
+        follower.gone, follower._hole = state["gone"], state["hole"]
+        if follower.packed and not follower.gone:  # how much it holds, opening it will tell
+            follower.size += 1
         return follower

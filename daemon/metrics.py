@@ -86,6 +86,11 @@ COUNTERS: list[tuple[str, str, Callable[[AppStatus], float]]] = [
     ),
     ("rnnd_rotations", "Rotations of log files.", lambda app: app.tally.rotations),
     ("rnnd_truncations", "Truncations of log files.", lambda app: app.tally.truncations),
+    (
+        "rnnd_lost_bytes",
+        "Bytes that were seen and gone before they could be read.",
+        lambda app: app.tally.lost_bytes,
+    ),
 ]
 
 

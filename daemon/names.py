@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from rnnd.daemon.files import why
-from rnnd.daemon.follower import FileKey
+from rnnd.daemon.follower import FileKey, key_of
 from rnnd.daemon.rotation import is_packed
 
 log = logging.getLogger(__name__)
@@ -48,14 +48,16 @@ class Complaints:
 def find_names(patterns: Iterable[str], complaints: Complaints) -> Names:
     """Return the regular files that *patterns* find, with their status, by name.
 
-    Archives that a glob finds are left out: nobody appends to them.
+    Archives are left out: nobody appends to them.
     """
     names: Names = {}
     for pattern in patterns:
         literal = not glob.has_magic(pattern)
         paths = [pattern] if literal else glob.iglob(pattern, recursive=True)  # noqa: PTH207
         for path in paths:
-            if path in names or (is_packed(path) and not literal):
+            if path in names or is_packed(path):
+                if literal and path not in names:
+                    complaints.note(path, IsADirectoryError(21, "Is an archive"))
                 continue
             try:
                 status = os.stat(path)  # noqa: PTH116  cheaper than a Path
@@ -64,7 +66,7 @@ def find_names(patterns: Iterable[str], complaints: Complaints) -> Names:
                     complaints.note(path, error)
                 continue
             if stat.S_ISREG(status.st_mode):
-                names[path] = FileKey(status.st_dev, status.st_ino), status
+                names[path] = key_of(status), status
             elif literal:
                 complaints.note(path, IsADirectoryError(21, "Is not a file"))
     return names

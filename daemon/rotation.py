@@ -3,15 +3,18 @@
 import os
 import re
 import stat
-from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Self
 
 from rnnd.daemon.files import PACKED
-from rnnd.daemon.follower import FileKey, Signature, open_plain, unpack, whole_signature
+from rnnd.daemon.follower import FileKey, is_racy, key_of, open_plain, unpack
+from rnnd.daemon.signature import Signature, signature_of
 
 # What rotation adds to a name: a number, a date, a word for old. Nothing else will do, for
 # `app.log.errors` and `app-worker.log` may be logs of their own beside `app.log`. logrotate moves
-# a log that appeared while it was rotating to `app.log-2026010112.backup`.
+# a log that appeared while it was rotating to `app.log-2026010112.backup`. daemontools, runit and
+# s6 call the live log `current`, and rotate it to `@` and a time in hexadecimal.
 _MARK = r"[-._](?:\d[\dTZ.:_-]*(?:\.backup)?|old|bak|backup|prev|orig|save|last)"
 _PACKING = r"(?:\.(?:gz|bz2|xz))?"
 _DIRECTORIES = 20  # subdirectories that are searched (logrotate's `olddir`)
@@ -47,6 +50,7 @@ _ROTATED = (
     re.compile(rf"(.+?){_MARK}(\.[^.]+){_PACKING}"),
     re.compile(r"(.+)\.(?:gz|bz2|xz)"),
 )
+_TAI64N = re.compile(r"@[0-9a-f]{24}\.[stu]")
 
 
 def unrotated_names(name: str) -> set[str]:
@@ -57,6 +61,8 @@ def unrotated_names(name: str) -> set[str]:
     >>> unrotated_names("app.log"), unrotated_names("app-worker.log")
     (set(), set())
     """
+    if _TAI64N.fullmatch(name):
+        return {"current"}
     matches = (pattern.fullmatch(name) for pattern in _ROTATED)
     return {"".join(group or "" for group in match.groups()) for match in matches if match}
 
@@ -66,10 +72,11 @@ class Surroundings:
 
     def __init__(self) -> None:
         self._directories: dict[str, dict[str, list[str]]] = {}  # paths by unrotated name
+        self._modified: dict[str, int] = {}
 
     def candidates(self, path: str) -> list[Candidate]:
-        """Return the files that may be rotated versions of the log *path*, oldest first."""
-        directory, name = os.path.split(os.path.realpath(path))
+        """Return the files that may be rotated versions of the log at the real *path*."""
+        directory, name = os.path.split(path)
         if directory not in self._directories:
             self._directories[directory] = _rotated_by_name(directory)
         found = []
@@ -79,10 +86,24 @@ class Surroundings:
             except OSError:
                 continue
             if stat.S_ISREG(status.st_mode):
-                key = FileKey(status.st_dev, status.st_ino)
-                found.append(Candidate(rotated, key, status.st_size, status.st_mtime_ns))
+                found.append(candidate_of(rotated, status))
         found.sort(key=lambda candidate: (candidate.modified, candidate.path))
         return found[-_CANDIDATES:]
+
+    def modified(self, directory: str) -> int:
+        """Return when names in *directory* changed, in ns; -1 where that may not be all."""
+        if directory not in self._modified:
+            try:
+                modified = os.stat(directory).st_mtime_ns  # noqa: PTH116
+            except OSError:
+                modified = 0
+            self._modified[directory] = -1 if is_racy(modified) else modified
+        return self._modified[directory]
+
+
+def candidate_of(path: str, status: os.stat_result) -> Candidate:
+    """Return the file *path* as a candidate."""
+    return Candidate(path, key_of(status), status.st_size, status.st_mtime_ns)
 
 
 def _rotated_by_name(directory: str) -> dict[str, list[str]]:
@@ -95,8 +116,10 @@ def _rotated_by_name(directory: str) -> dict[str, list[str]]:
         if entry.is_dir(follow_symlinks=False):
             subdirectories.append(entry.path)
     for place in subdirectories[:_DIRECTORIES]:
-        for entry in _entries(place):
-            for name in unrotated_names(entry.name):
+        entries = _entries(place)
+        own = {entry.name for entry in entries}  # logs there, whose rotated files are theirs
+        for entry in entries:
+            for name in unrotated_names(entry.name) - own:
                 found.setdefault(name, []).append(entry.path)
     return found
 
@@ -109,40 +132,48 @@ def _entries(directory: str) -> list["os.DirEntry[str]"]:
         return []
 
 
-def fits(candidate: Candidate, signature: Signature) -> bool:
-    """Return whether *candidate* has all that *signature* remembers."""
-    if not signature.offset or (not candidate.packed and candidate.size < signature.offset):
-        return False
-    return _try(candidate, signature.fits)
+class Reading(ExitStack):
+    """Looks into candidates, each opened and unpacked at most once."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._descriptors: dict[str, int] = {}
 
-def begins(candidate: Candidate, signature: Signature) -> bool:
-    """Return whether *candidate* is, as far as it goes, what *signature* remembers."""
-    return candidate.size > 0 and signature.offset > 0 and _try(candidate, signature.begins)
+    def descriptor(self, candidate: Candidate) -> int:
+        """Return an open descriptor of what *candidate* holds; raises `OSError`."""
+        if candidate.path not in self._descriptors:
+            descriptor, status = open_plain(candidate.path)
+            if key_of(status) != candidate.key:
+                os.close(descriptor)
+                raise FileNotFoundError(2, "Another file has this name", candidate.path)
+            if candidate.packed:
+                descriptor = unpack(descriptor, candidate.path)
+            self.callback(os.close, descriptor)
+            self._descriptors[candidate.path] = descriptor
+        return self._descriptors[candidate.path]
 
+    def size(self, candidate: Candidate) -> int:
+        """Return how many bytes *candidate* holds; raises `OSError`."""
+        if not candidate.packed:
+            return candidate.size
+        return os.fstat(self.descriptor(candidate)).st_size
 
-def content(candidate: Candidate) -> Signature | None:
-    """Return the signature of all that *candidate* holds now; None when it cannot be read."""
-    try:
-        descriptor, _ = open_plain(candidate.path)
-    except OSError:
-        return None
-    try:
-        return whole_signature(descriptor)
-    finally:
-        os.close(descriptor)
+    def holds(self, candidate: Candidate, signature: Signature) -> bool:
+        """Return whether *candidate* has all that *signature* remembers; raises `OSError`."""
+        if not signature.offset or (not candidate.packed and candidate.size < signature.offset):
+            return False
+        return signature.holds(self.descriptor(candidate), self.size(candidate))
 
+    def begins(self, candidate: Candidate, signature: Signature) -> bool:
+        """Return whether *candidate* is a piece of what *signature* remembers; raises `OSError`."""
+        if not candidate.packed and candidate.size >= signature.offset:
+            return False
+        return signature.begins(self.descriptor(candidate), self.size(candidate))
 
-def _try(candidate: Candidate, test: Callable[[int, int], bool]) -> bool:
-    try:
-        descriptor, _ = open_plain(candidate.path)
-        if candidate.packed:
-            descriptor = unpack(descriptor, candidate.path)
-    except OSError:
-        return False
-    try:
-        return test(descriptor, os.fstat(descriptor).st_size)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
+    def signature(self, candidate: Candidate) -> Signature:
+        """Return the signature of all that *candidate* holds now; raises `OSError`."""
+        return signature_of(self.descriptor(candidate))
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        return self

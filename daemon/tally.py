@@ -33,6 +33,7 @@ class Tally:
     leads: list[int] = field(default_factory=lambda: [0] * (len(LEAD_BUCKETS) + 1))  # a bucket
     rotations: int = 0
     truncations: int = 0
+    lost_bytes: int = 0
     read_errors: dict[str, int] = field(default_factory=dict)  # by reason
 
     def note(self, prediction: Prediction, tick: float) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rnnd.daemon.tail import LINKED_PATIENCE, UNLINKED_PATIENCE, Tailer
+from rnnd.daemon.lineage import LINKED_PATIENCE, UNLINKED_PATIENCE
+from rnnd.daemon.tail import Tailer
 
 
 class Bench:
@@ -302,7 +303,7 @@ def test_the_rest_of_a_renamed_file_is_read_before_its_successor(bench: Bench) -
     bench.poll()
 
     assert bench.all_once_in_order()
-    assert bench.tailer.rotations == 1
+    assert bench.tailer.counts["rotations"] == 1
 
 
 def test_a_writer_that_keeps_the_renamed_file_open_is_heard(bench: Bench) -> None:
@@ -463,7 +464,7 @@ def test_the_rest_of_a_truncated_file_is_read_from_its_copy(bench: Bench) -> Non
     bench.poll()
 
     assert bench.all_once_in_order()
-    assert bench.tailer.truncations == 1
+    assert bench.tailer.counts["truncations"] == 1
 
 
 def test_the_copy_may_be_compressed_already(bench: Bench) -> None:
@@ -629,7 +630,9 @@ def test_an_inode_used_again_is_a_new_file(bench: Bench) -> None:
     bench.tailer.close()
     bench.log.unlink()
     bench.write(9)
-    for follower in state["followers"]:  # the kernel may or may not use it again: pretend
+    for follower in state["lineages"][0][
+        "followers"
+    ]:  # the kernel may or may not use it again: pretend
         follower["key"][1] = bench.log.stat().st_ino
     bench.tailer.restore(state)
     bench.poll()

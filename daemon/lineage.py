@@ -1,0 +1,597 @@
+"""One log and the files that it was written to, in order: what rotation makes of a name."""
+
+import logging
+import os
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from rnnd.daemon.files import UnfinishedError
+from rnnd.daemon.follower import FileKey, Follower, LostError, RewrittenError, is_racy
+from rnnd.daemon.names import Complaints, Names
+from rnnd.daemon.rotation import Candidate, Reading, Surroundings, candidate_of, unrotated_names
+from rnnd.daemon.signature import HEAD, Signature
+
+log = logging.getLogger(__name__)
+
+MAX_DONE = 256  # files of a log that are remembered after they were let go
+LINKED_PATIENCE = 60.0  # s that a rotated file may pause before it is let go
+UNLINKED_PATIENCE = 10.0  # s that a deleted file may; its disk space is held so long
+SLACK = 2_000_000_000  # ns; what copies and packs files may keep their time to the second only
+NEVER = (1 << 63) - 1  # ns since the epoch; later than every file
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A file that there is nothing to read from, unless it grows."""
+
+    signature: Signature
+    size: int  # on disk
+    modified: int  # ns since the epoch
+    foreign: bool  # never ours to read: it was there before us
+
+    def state(self) -> list[Any]:
+        """Return it as JSON."""
+        return [self.signature.state(), self.size, self.modified, self.foreign]
+
+    @classmethod
+    def of(cls, state: Sequence[Any]) -> Self:
+        """Return what `state` gave."""
+        signature, size, modified, foreign = state
+        return cls(Signature.of(signature), size, modified, foreign)
+
+
+@dataclass(slots=True)
+class Poll:
+    """What one look at the disk knows, for all lineages."""
+
+    now: float  # s on a clock that never goes back
+    names: Names
+    complaints: Complaints
+    counts: Counter[str]
+    kinship: "Kinship"
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    paths: dict[FileKey, str] = field(default_factory=dict)  # a name that leads to each file
+    alive: dict[FileKey, Follower] = field(default_factory=dict)  # whose file is there
+
+    def __post_init__(self) -> None:
+        for path in sorted(self.names, reverse=True):
+            self.paths[self.names[path][0]] = path
+
+
+class Kinship:
+    """Which lineages may have files of one another; an index, made when it is first asked."""
+
+    def __init__(self, lineages: Iterable["Lineage"]) -> None:
+        self._lineages = list(lineages)
+        self._indexed = 0
+        self._by_place: dict[str, list[Lineage]] = {}
+        self._by_base: dict[str, list[Lineage]] = {}
+        self._by_done: dict[FileKey, list[Lineage]] = {}
+
+    def add(self, lineage: "Lineage") -> None:
+        """Take in a new one."""
+        self._lineages.append(lineage)
+
+    def _index(self) -> None:
+        for lineage in self._lineages[self._indexed :]:
+            self._by_place.setdefault(lineage.place, []).append(lineage)
+            for base in bases(lineage.place):
+                self._by_base.setdefault(base, []).append(lineage)
+            for key in lineage.done():
+                self._by_done.setdefault(key, []).append(lineage)
+        self._indexed = len(self._lineages)
+
+    def family(self, lineage: "Lineage") -> list["Lineage"]:
+        """Return *lineage* and those that a glob has made of its rotated files."""
+        self._index()
+        return [lineage, *self._by_base.get(lineage.place, ())]
+
+    def rotated_into(self, path: str) -> list["Lineage"]:
+        """Return the lineages of which the real *path* may be a rotated file."""
+        self._index()
+        return [one for base in bases(path) for one in self._by_place.get(base, ())]
+
+    def done_with(self, key: FileKey) -> list["Lineage"]:
+        """Return the lineages that were done with a file called *key* when first asked."""
+        self._index()
+        return list(self._by_done.get(key, ()))
+
+
+def bases(path: str) -> list[str]:
+    """Return the paths of the logs that *path* may be a rotated file of."""
+    directory, name = os.path.split(path)
+    return [f"{directory}/{base}" for base in unrotated_names(name)]
+
+
+# What writers do to their logs, what we see of it, and what may be lost
+#
+# The names that are asked for are looked up at every poll. A name is only a way to find a file;
+# what is followed is the file, which the kernel calls by device and inode. It gives an inode a
+# second time once the file is gone, and a file can be emptied and written anew. So we remember of
+# what we have read the first 256 bytes (the head), the last 64 (the marker), and checksums of the
+# first 320, 384, 448, … bytes. Head and marker are checked whenever a file has changed, the marker
+# with every read. All three are what finds a file again under another name, or in an archive.
+#
+# A lineage is one name and the files that it led to, the oldest first. As long as the name leads
+# to the file that it led to, and that still has what we have read, nothing else needs a look.
+# Otherwise the lineage is settled: of each file beside it with a rotated log's name we decide
+# whether it is one that we follow, one that we are done with, a copy or an archive of either,
+# history from before our time, or a generation that came and went unseen. That is read whole.
+#
+# Rename (logrotate's default). The name leads to a new file. The old one stays open and is read
+# to its end before, and beside, the new one: writers go on writing to it until they are told to
+# reopen. It is let go when it paused for a minute and has a successor. Whether it is compressed
+# or deleted meanwhile does not matter, for we hold it open. If it was not open (we were not
+# running, or had too many files), it is found by inode or by content, packed or not.
+#
+# Copy and truncate. The file has become shorter than our offset, or its marker is gone. What we
+# had not read stands in the copy, which is read from our offset on; then the file is read anew.
+# Lost is what the writer wrote between the copying and the truncating: nobody has that, unless we
+# had read it before. A writer that does not append leaves a hole of zeros, which is skipped.
+#
+# `truncate -s`. A shorter file with our head and sums is a piece of what we have read: nothing is
+# new. Shorter than the first sum, it is taken for a new beginning.
+#
+# Deletion. The open file is read to its end, and let go after ten seconds of silence, so that its
+# disk space becomes free. A file of the same name is a new file, unless it has all that we had
+# read of the old one (at least a head's length): so editors save.
+#
+# Two names of one file (hard links, symbolic links) are one file. Two files with equal beginnings
+# are two, unless the name of one says that it is the other, rotated, and its content agrees.
+#
+# What is lost: what was appended to a deleted file after our patience with it ended, or to a
+# rotated one, until the log is settled again; a file deleted before we looked; a generation that
+# was packed by something we cannot unpack (zstd), or moved to where we do not look (anywhere but
+# the log's directory and those directly in it), before we read it; and of a log that holds the
+# same lines again and again, without times, what was rewritten so that head and marker agree.
+# Where we know that bytes were lost, a warning says how many, and a metric counts.
+
+
+class Lineage:
+    """Follows the log *name* through all its files.
+
+    Rotated files that were modified before *floor*, in ns since the epoch, are history.
+    """
+
+    def __init__(self, name: str, floor: int) -> None:
+        self.name = name
+        self.place = os.path.realpath(name)  # where links led
+        self.followers: list[Follower] = []  # in the order of reading
+        self.due = True  # to be settled
+        self._floor = floor
+        self._current: FileKey | None = None  # the file that the name led to last
+        self._done: OrderedDict[FileKey, Done] = OrderedDict()
+        self._broken: dict[FileKey, tuple[int, int]] = {}  # archives that are not whole
+        self._lost: list[Follower] = []
+        self._rewritten: list[Follower] = []
+        self._directory_modified = -1
+        self._copied = False  # a file of which nothing was read has a copy, as it seems
+
+    # Looking
+
+    def look(self, poll: Poll) -> None:
+        """See how far the files reach, and whether the lineage must be settled."""
+        self._lost, self._rewritten = [], []
+        found = poll.names.get(self.name)
+        for follower in self.followers:
+            path = self._name_of(follower, poll)
+            follower.attached = path is not None
+            status = None
+            if path is not None:
+                follower.path, status = path, poll.names[path][1]
+            is_current = found is not None and found[0] == follower.key
+            try:
+                self._look_at(follower, poll, is_current, status)
+            except OSError as error:
+                poll.complaints.note(follower.path, error)
+                poll.alive[follower.key] = follower
+        if found is not None and (found[0] != self._current or found[0] not in poll.alive):
+            self.due = True
+        if self._lost or self._rewritten or (self._is_blank(found, poll) and self._stirred(poll)):
+            self.due = True
+        if found is not None and not self.due:
+            self._floor = found[1].st_mtime_ns
+
+    def _name_of(self, follower: Follower, poll: Poll) -> str | None:
+        """Return a name that leads to the file, as far as its inode tells."""
+        if follower.packed or follower.gone:
+            return None
+        if poll.names.get(follower.path, (None,))[0] == follower.key:
+            return follower.path
+        known = follower.is_open or follower.begun  # or else the inode may be another file's now
+        return poll.paths.get(follower.key) if known else None
+
+    def _look_at(
+        self, follower: Follower, poll: Poll, is_current: bool, status: os.stat_result | None
+    ) -> None:
+        if follower.gone:
+            return
+        was_open = follower.is_open
+        try:
+            follower.look(poll.now, status)
+        except LostError:
+            self._lost.append(follower)
+            return
+        except RewrittenError:
+            if not was_open and not is_current:  # its inode was used again
+                follower.close()
+                self._lost.append(follower)
+                return
+            self._rewritten.append(follower)
+        if not follower.packed or follower.can_reopen():  # an open archive is but its content
+            poll.alive[follower.key] = follower
+
+    def _is_blank(self, found: object, poll: Poll) -> bool:
+        """Return whether nothing is known by which a change of the current file would show."""
+        if found is None or self._current is None:
+            return True
+        follower = poll.alive.get(self._current)
+        return follower is not None and not follower.signature.offset
+
+    def _stirred(self, poll: Poll) -> bool:
+        modified = poll.surroundings.modified(os.path.dirname(self.place))  # noqa: PTH120
+        return self._copied or modified == -1 or modified != self._directory_modified
+
+    # Settling
+
+    def settle(self, poll: Poll) -> None:
+        """Find what became of all files; their followers are complete and in order then."""
+        self.due = False
+        found = poll.names.get(self.name)
+        places = {self.place}
+        if found is not None:
+            self.place = os.path.realpath(self.name)
+            places.add(self.place)
+        self._directory_modified = poll.surroundings.modified(os.path.dirname(self.place))  # noqa: PTH120
+        self._copied = False
+        candidates = [one for place in places for one in poll.surroundings.candidates(place)]
+        for one in candidates:
+            follower = poll.alive.get(one.key)
+            if follower is not None and not follower.attached:
+                follower.path = one.path
+        candidates = [one for one in candidates if one.key not in poll.alive]
+        current = candidate_of(self.name, found[1]) if found is not None else None
+        fresh = current if current is not None and current.key not in poll.alive else None
+        with Reading() as reading:
+            self._find_lost(candidates, fresh, reading, poll)
+            again = [one for one in self._rewritten if self._resume(one, candidates, reading, poll)]
+            plain = {one.path for one in candidates if not one.packed}
+            for candidate in candidates:
+                in_progress = candidate.packed and candidate.path.rpartition(".")[0] in plain
+                if candidate.key not in poll.alive and not in_progress:
+                    self._sort_out(candidate, reading, poll)
+        for follower in again:
+            follower.start_again()
+            self._to_the_end(follower)
+        if current is not None:
+            self._follow_current(current, poll)
+        self._forget(candidates)
+
+    def _find_lost(
+        self, candidates: list[Candidate], fresh: Candidate | None, reading: Reading, poll: Poll
+    ) -> None:
+        """Let the followers that lost their files go on where the content is now."""
+        replaced = [] if fresh is None else [fresh]
+        for follower in self._lost:
+            if not follower.begun:
+                self.followers.remove(follower)
+                continue
+            home = self._home(follower, candidates, reading, poll)
+            if home is None and follower.signature.offset >= HEAD:
+                home = self._home(follower, replaced, reading, poll)
+            if home is not None:
+                self._move(follower, home, poll)
+                continue
+            self._note_loss(follower, poll)
+            follower.give_up()
+            follower.gone = follower.final = True
+        for follower in self.followers:  # a copy took the place of the file, as editors save
+            gone = follower.key == self._current and follower.is_open and not follower.linked()
+            if gone and follower.signature.offset >= HEAD and follower not in self._lost:
+                home = self._home(follower, replaced, reading, poll)
+                if home is not None:
+                    poll.alive.pop(follower.key, None)
+                    self._move(follower, home, poll)
+
+    def _resume(
+        self, follower: Follower, candidates: list[Candidate], reading: Reading, poll: Poll
+    ) -> bool:
+        """Read the rest of a truncated file from its copy; return whether to read it anew."""
+        poll.counts["truncations"] += 1
+        home = self._home(follower, candidates, reading, poll)
+        copy = None if home is None else reading.descriptor(home)
+        if home is not None:
+            rest = Follower(home.path, home.key, follower.signature.copy())
+            rest.buffer, follower.buffer = follower.buffer, rest.buffer
+            rest.pending, follower.pending = follower.pending, b""
+            rest.final = True
+            self._adopt(rest, home, poll, self.followers.index(follower))
+        if follower.is_shortened(copy):
+            follower.shorten()
+            return False
+        if home is None:
+            short = self._piece(follower, candidates, reading, poll)
+            if short is not None:  # a copy that ends before our offset has nothing for us
+                self._remember(short, reading)
+            else:
+                self._note_loss(follower, poll)
+        return True
+
+    def _home(
+        self, follower: Follower, candidates: list[Candidate], reading: Reading, poll: Poll
+    ) -> Candidate | None:
+        """Return where the content of a follower is now: the same file, or its oldest copy."""
+        same = [one for one in candidates if one.key == follower.key]
+        others = [one for one in candidates if one.key != follower.key]
+        others.sort(key=lambda one: (one.packed, one.modified))
+        for one in same + others:
+            late = one.modified + SLACK >= follower.modified
+            if one.key in poll.alive or not late:
+                continue
+            if self._try(one, reading.holds, follower.signature, poll):
+                return one
+        return None
+
+    def _piece(
+        self, follower: Follower, candidates: list[Candidate], reading: Reading, poll: Poll
+    ) -> Candidate | None:
+        for one in candidates:
+            known = self._done.get(one.key)
+            if one.key in poll.alive or (known and _same(known, one)):
+                continue
+            late = one.modified + SLACK >= follower.modified
+            if late and self._try(one, reading.begins, follower.signature, poll):
+                return one
+        return None
+
+    def _sort_out(self, candidate: Candidate, reading: Reading, poll: Poll) -> None:
+        """Follow a file beside the log that nobody knows."""
+        try:
+            if candidate.size and not self.knows(candidate, reading, poll):
+                poll.counts["rotations"] += 1
+                self._adopt(Follower(candidate.path, candidate.key), candidate, poll)
+        except OSError as error:
+            self._trouble(candidate, error, poll)
+
+    def _follow_current(self, current: Candidate, poll: Poll) -> None:
+        if self._current not in (None, current.key):
+            poll.counts["rotations"] += 1
+        self._current = current.key
+        follower = poll.alive.get(current.key)
+        if follower is None:
+            known = self._known(current)
+            self._adopt(Follower(self.name, current.key, known), current, poll)
+        elif follower in self.followers:
+            self._to_the_end(follower)
+        if not self.due:
+            self._floor = current.modified
+
+    def _known(self, current: Candidate) -> Signature | None:
+        """Return what was read of a file that was let go and is back under its name."""
+        known = self._done.get(current.key)
+        if known is None or known.foreign:
+            return None
+        try:
+            with Reading() as reading:
+                same = reading.holds(current, known.signature)
+        except OSError:
+            same = True  # opening it will tell
+        return known.signature.copy() if same else None
+
+    # Knowing
+
+    def knows(
+        self, candidate: Candidate, reading: Reading, poll: Poll, asked: bool = False
+    ) -> bool:
+        """Return whether *candidate* has nothing new, or is read now; raises `OSError`.
+
+        A file that is *asked* for by its own name is no history.
+        """
+        family = poll.kinship.family(self)
+        for lineage in family:
+            known = lineage._done.get(candidate.key)
+            if known is not None and not (asked and known.foreign):
+                if _same(known, candidate):
+                    return True
+                if not candidate.packed and reading.holds(candidate, known.signature):
+                    lineage._grow(candidate, known, reading, poll)
+                    return True
+        old = candidate.modified < self._floor and not asked
+        if old and candidate.packed:
+            self._remember(candidate, None)
+            return True
+        if any(lineage._has(candidate, reading, poll, asked) for lineage in family):
+            return True
+        if old:
+            self._remember(candidate, reading, foreign=True)
+        return old
+
+    def _has(self, candidate: Candidate, reading: Reading, poll: Poll, asked: bool) -> bool:
+        """Return whether *candidate* is a copy, or an archive, of one of this lineage's files."""
+        for follower in self.followers:
+            alive = poll.alive.get(follower.key) is follower and not follower.packed
+            if alive and follower.has(reading.descriptor(candidate)):
+                self._copied |= not follower.signature.offset
+                return True
+            if not alive and reading.holds(candidate, follower.signature):
+                return True
+        for key, known in self._done.items():
+            if asked and known.foreign:
+                continue
+            if not reading.holds(candidate, known.signature):
+                continue
+            more = reading.size(candidate) - known.signature.offset
+            if more and known.signature.offset < HEAD:  # two logs may begin so
+                continue
+            if more and not known.foreign and key not in poll.alive:
+                rest = Follower(candidate.path, candidate.key, known.signature.copy())
+                self._adopt(rest, candidate, poll)
+            else:
+                self._remember(candidate, reading, foreign=known.foreign)
+            return True
+        return False
+
+    def _grow(self, candidate: Candidate, known: Done, reading: Reading, poll: Poll) -> None:
+        """Go on with a file that was let go, if it has grown."""
+        if known.foreign or candidate.size == known.signature.offset:
+            self._remember(candidate, reading, foreign=known.foreign)
+            return
+        follower = Follower(candidate.path, candidate.key, known.signature.copy())
+        self._adopt(follower, candidate, poll)
+
+    def _remember(
+        self, candidate: Candidate, reading: Reading | None, *, foreign: bool = True
+    ) -> None:
+        """Remember that *candidate* has nothing for us; with *reading*, by its content too."""
+        signature = Signature() if reading is None else reading.signature(candidate)
+        self._keep(candidate.key, Done(signature, candidate.size, candidate.modified, foreign))
+
+    def _keep(self, key: FileKey, done: Done) -> None:
+        """Remember *done*, and the file that had its inode before: a copy of it may turn up."""
+        before = self._done.pop(key, None)
+        if before is not None and before.signature.marker != done.signature.marker:
+            self._set_aside(before)
+        self._done[key] = done
+        while len(self._done) > MAX_DONE:
+            self._done.popitem(last=False)
+
+    def _set_aside(self, done: Done) -> None:
+        number = 0
+        while (key := FileKey(-1, number)) in self._done:
+            number += 1
+        self._done[key] = done
+
+    def _try(
+        self,
+        candidate: Candidate,
+        test: Callable[[Candidate, Signature], bool],
+        signature: Signature,
+        poll: Poll,
+    ) -> bool:
+        try:
+            return test(candidate, signature)
+        except OSError as error:
+            self._trouble(candidate, error, poll)
+            return False
+
+    def _trouble(self, candidate: Candidate, error: OSError, poll: Poll) -> None:
+        """Look again soon at what could not be read, but not at an archive that stays torn."""
+        stamp = (candidate.size, candidate.modified)
+        if isinstance(error, UnfinishedError) and not is_racy(candidate.modified):
+            if self._broken.get(candidate.key) == stamp:
+                return
+            self._broken[candidate.key] = stamp
+        self.due = True
+        if not isinstance(error, FileNotFoundError):
+            poll.complaints.note(candidate.path, error)
+
+    def _forget(self, candidates: Iterable[Candidate]) -> None:
+        keys = {candidate.key for candidate in candidates}
+        self._broken = {key: stamp for key, stamp in self._broken.items() if key in keys}
+
+    # Following
+
+    def _adopt(
+        self, follower: Follower, found: Candidate, poll: Poll, place: int | None = None
+    ) -> None:
+        """Follow a file that was found, as the last one or at a *place*."""
+        self.followers.insert(len(self.followers) if place is None else place, follower)
+        self._settle_in(follower, found, poll)
+
+    def _move(self, follower: Follower, found: Candidate, poll: Poll) -> None:
+        """Let *follower* go on in another file that has what was read."""
+        follower.close()
+        follower.key, follower.path = found.key, found.path
+        follower.ending = False
+        self._settle_in(follower, found, poll)
+
+    def _settle_in(self, follower: Follower, found: Candidate, poll: Poll) -> None:
+        follower.packed = found.size if found.packed else 0
+        follower.final = follower.final or found.packed
+        follower.size = follower.signature.offset + 1 if found.packed else found.size
+        follower.modified, follower.active = found.modified, poll.now
+        follower.attached = found.key in poll.paths
+        poll.alive[found.key] = follower
+        if found.path in poll.names:
+            poll.complaints.settle(found.path)
+            return
+        try:  # rather than later, for it may lose its name
+            follower.open()
+        except (LostError, RewrittenError):
+            self.due = True
+        except OSError as error:
+            poll.complaints.note(found.path, error)
+
+    def _to_the_end(self, follower: Follower) -> None:
+        self.followers.remove(follower)
+        self.followers.append(follower)
+
+    def _note_loss(self, follower: Follower, poll: Poll) -> None:
+        if follower.lag and not follower.packed:  # of an archive nobody knows how much was left
+            poll.counts["lost_bytes"] += follower.lag
+            log.warning("%s: %d bytes were gone before they were read", self.name, follower.lag)
+
+    # Letting go
+
+    def let_go(self, now: float) -> None:
+        """Part with files that were read to their end and that nobody writes to any more."""
+        for follower in list(self.followers):
+            if follower.attached or follower.lag or follower.pending or follower.rewritten:
+                continue
+            if follower.final or self._is_over(follower, now):
+                if follower.buffer.held:
+                    follower.ending = True
+                else:
+                    self.finish(follower)
+
+    def _is_over(self, follower: Follower, now: float) -> bool:
+        idle = now - (now if follower.active is None else follower.active)
+        if follower.is_open and not follower.linked():
+            return idle >= UNLINKED_PATIENCE
+        return self._current not in (None, follower.key) and idle >= LINKED_PATIENCE
+
+    def finish(self, follower: Follower) -> None:
+        """Let go of a file for good."""
+        follower.close()
+        self.followers.remove(follower)
+        size = follower.packed or follower.signature.offset
+        self._keep(follower.key, Done(follower.signature, size, follower.modified, foreign=False))
+
+    def done(self) -> Iterator[FileKey]:
+        """Give the files that there is nothing to read from."""
+        return iter(self._done)
+
+    def close(self) -> None:
+        """Let go of all descriptors."""
+        for follower in self.followers:
+            follower.close()
+
+    # State
+
+    def state(self) -> dict[str, Any]:
+        """Return what must be saved to go on exactly here, as JSON."""
+        return {
+            "name": self.name,
+            "place": self.place,
+            "followers": [follower.state() for follower in self.followers],
+            "floor": self._floor,
+            "current": self._current and list(self._current),
+            "done": [[*key, *done.state()] for key, done in self._done.items()],
+        }
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Self:
+        """Return the lineage, its files not yet open, that `state` gave."""
+        lineage = cls(state["name"], state["floor"])
+        lineage.place = state["place"]
+        lineage.followers = [Follower.of(one) for one in state["followers"]]
+        lineage._current = FileKey(*state["current"]) if state["current"] else None
+        for device, inode, *done in state["done"]:
+            lineage._done[FileKey(device, inode)] = Done.of(done)
+        return lineage
+
+
+def _same(known: Done, candidate: Candidate) -> bool:
+    return (known.size, known.modified) == (candidate.size, candidate.modified)
