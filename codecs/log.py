@@ -24,6 +24,7 @@ from rnnd.codecs.clock import Clock
 from rnnd.codecs.described import described_stamp
 from rnnd.codecs.features import PLACES, TickFeatures
 from rnnd.codecs.health import Health
+from rnnd.codecs.identifiers import Identifiers
 from rnnd.codecs.masking import mask_message
 from rnnd.codecs.numbers import MAX_WORDS, numeric_places, value_of
 from rnnd.codecs.parsed import Parsed, split_tokens, unpack
@@ -106,9 +107,11 @@ class LogCodec:
         if source not in self._readers:
             settings = self.settings
             clock = Clock(settings.tick, parse_zone(settings.timezone))
+            finds = settings.order and self._session is None
             self._readers[source] = LogReader(
-                self, clock, StampReader(self._stamp), settings.max_line
-            )
+                self, clock, StampReader(self._stamp), settings.max_line,
+                Identifiers() if finds else None,
+            )  # fmt: skip
         return self._readers[source]
 
     def count(self, piece: Piece) -> list[TickPart]:
@@ -120,7 +123,9 @@ class LogCodec:
         sizes = np.diff(piece.came[np.array(edges[1:]) - 1], prepend=0)
         late = np.add.reduceat(piece.late, edges[:-1], dtype=np.int64)
         unparsed = np.add.reduceat(piece.unparsed, edges[:-1], dtype=np.int64)
-        sessions = self._session.sessions(piece.data, piece.starts) if self._session else []
+        sessions = piece.sessions
+        if self._session:
+            sessions = self._session.sessions(piece.data, piece.starts)
         parts = []
         for index, (begin, end) in enumerate(pairwise(edges)):
             here = slice(cuts[index], cuts[index + 1])

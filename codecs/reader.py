@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnd.codecs.clock import Clock
+from rnnd.codecs.identifiers import Identifiers, Lines
 from rnnd.codecs.signature import ExactSignatures
 from rnnd.codecs.signatures import CONTINUATION, Kinds
 from rnnd.codecs.stamps import Read, StampReader
@@ -39,11 +40,19 @@ class Counter(Protocol):
 class LogReader:
     """Parses one log. Made by `LogCodec.reader`; lines are cut to *max_line* bytes."""
 
-    def __init__(self, codec: Counter, clock: Clock, stamps: StampReader, max_line: int) -> None:
+    def __init__(
+        self,
+        codec: Counter,
+        clock: Clock,
+        stamps: StampReader,
+        max_line: int,
+        identifiers: Identifiers | None = None,
+    ) -> None:
         self._codec = codec
         self._clock = clock
         self._stamps = stamps
         self._max_line = max_line
+        self._identifiers = identifiers
         self._held = b""
         self._held_since = 0.0  # s since the epoch
 
@@ -106,7 +115,11 @@ class LogReader:
         if not known:
             stamped = np.flatnonzero(read.kinds)
             unparsed[: stamped[0] if len(stamped) else None] = False
-        piece = Piece(data, starts, ends, came, read, ticks, late, kinds, unparsed)
+        sessions = []
+        if self._identifiers:
+            lines = Lines(data, starts, ends, read.begins, read.ends)
+            sessions = self._identifiers.sessions(lines, kinds, self._codec.kinds)
+        piece = Piece(data, starts, ends, came, read, ticks, late, kinds, unparsed, sessions)
         parts = self._codec.count(piece)
         parts[0].dropped, parts[0].cut = dropped, cut
         return parts
@@ -118,6 +131,7 @@ class LogReader:
             "stamps": self._stamps.state(),
             "held": self._held.decode("latin-1"),
             "held since": self._held_since,
+            "identifiers": self._identifiers.state() if self._identifiers else None,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -126,6 +140,8 @@ class LogReader:
         self._stamps.restore(state["stamps"])
         self._held = state["held"].encode("latin-1")
         self._held_since = state["held since"]
+        if self._identifiers:
+            self._identifiers.restore(state["identifiers"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +157,7 @@ class Piece:
     late: NDArray[np.bool_]
     kinds: NDArray[np.int64]
     unparsed: NDArray[np.bool_]
+    sessions: list[bytes]  # of each line, if they are looked for by themselves
 
     def line(self, row: int) -> bytes:
         """Return the line *row*, without its newline."""

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnd.codecs.features import Buckets
+from rnnd.codecs.identifiers import NO_SESSION
 from rnnd.codecs.parsed import Parsed, unpack
 from rnnd.codecs.signatures import Kinds
 from rnnd.codecs.tick import TickPart
@@ -32,8 +33,6 @@ _LOGGER = re.compile(rb"([A-Za-z_][\w$]*(?:\.[\w$]+)+) - ")
 
 
 END = 0
-NO_SESSION = b""
-
 _IDENTIFIER = rb"([\w.:-]{1,64})"
 
 
@@ -91,15 +90,15 @@ class Streams:
     def __init__(self, symbols: int, streams: int, silence: int = 6, limit: int = 4096) -> None:
         self._buckets = Buckets(symbols - 1, limit)
         self._buckets.of += np.arange(limit) % (symbols - 1 - self._buckets.owned)
-        self._streams = streams // 4
+        self.components = streams // 4  # streams of components; the rest is for sessions
         self._silence = silence
         self._rows: dict[tuple[str, str], int] = {}
-        self._free = list(range(streams - 1, self._streams - 1, -1))
+        self._free = list(range(streams - 1, self.components - 1, -1))
         self._ending: list[int] = []  # rows that are free from the next tick on
         # Of each session its row, newest tick and newest component; the newest last.
         self._sessions: dict[bytes, tuple[int, int, int]] = {}
         self._table: Kinds | None = None
-        self._components: dict[int, str] = {}  # of the table's kinds
+        self._row_of: dict[str, Numbers] = {}  # of the table's kinds, by log; -1 if unknown
 
     def name(self, stream: int) -> tuple[str, str]:
         """Return the log and the component of a *stream*; both empty for a session."""
@@ -126,11 +125,7 @@ class Streams:
             templates = part.table.templates[part.sequence]
             told = templates >= 0
             came.append(joined[templates[told]])
-            row_of = [
-                self._row(part.source, self._component(part.table, kind))
-                for kind in part.kinds.tolist()
-            ]
-            rows = np.array(row_of, np.int64)[np.searchsorted(part.kinds, part.sequence)]
+            rows = self._component_rows(part)
             components.append(rows[told])
             if part.sessions:
                 rows = rows.copy()
@@ -147,7 +142,8 @@ class Streams:
         lines = all_came[: len(all_came) - len(self._ending)]
         symbols = np.full(len(all_came), END)
         symbols[: len(lines)] = 1 + self._buckets.of[lines]
-        self._buckets.count(np.unique(lines))
+        if (symbols > self._buckets.owned).any():  # some have no symbol of their own yet
+            self._buckets.count(np.unique(lines))
         return Events(symbols, np.concatenate(streams), all_came, np.concatenate(components))
 
     def _session_row(self, session: bytes, number: int, component: int) -> int:
@@ -176,19 +172,26 @@ class Streams:
         row = self._rows.get(key)
         if row is None:
             row = len(self._rows)
-            if row >= self._streams:
-                return crc32(f"{source}\n{component}".encode()) % self._streams
+            if row >= self.components:
+                return crc32(f"{source}\n{component}".encode()) % self.components
             self._rows[key] = row
         return row
 
-    def _component(self, table: Kinds, kind: int) -> str:
-        if table is not self._table:
-            self._table, self._components = table, {}
-        component = self._components.get(kind)
-        if component is None:
-            component = component_of(unpack(table.texts[kind])).decode("utf-8", "replace")
-            self._components[kind] = component
-        return component
+    def _component_rows(self, part: TickPart) -> Numbers:
+        """Return the stream of the component of each line of *part*."""
+        if part.table is not self._table:
+            self._table, self._row_of = part.table, {}
+        known = self._row_of.get(part.source, np.zeros(0, np.int64))
+        if len(known) < len(part.table):
+            more = np.full(max(len(part.table), 2 * len(known)) - len(known), -1)
+            known = self._row_of[part.source] = np.concatenate((known, more))
+        rows = known[part.sequence]
+        if (rows < 0).any():
+            for kind in part.kinds[known[part.kinds] < 0].tolist():
+                component = component_of(unpack(part.table.texts[kind])).decode("utf-8", "replace")
+                known[kind] = self._row(part.source, component)
+            rows = known[part.sequence]
+        return rows
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""

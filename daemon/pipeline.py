@@ -163,11 +163,11 @@ class AppPipeline:
         tick = self._judged(self.codec.encode_tick(number, parts, self._judge))
         observed = self._observe(tick)
         onset, immune = self._note_onsets(number, observed)
-        vector, rank, unusual = self._read_order(tick, parts)
+        vector, ranks, unusual = self._read_order(tick, parts)
         forecast = self.forecaster.step(vector, onset, immune)
         red = forecast.probabilities[RED]  # (H,)
         known = self._knows(tick)
-        surprise, alarm, is_unusual = self.oddity.step((rank, forecast.surprise), speak=known)
+        surprise, alarm, is_unusual = self.oddity.step((*ranks, forecast.surprise), speak=known)
         decision = self.policy.step(red, bool(onset[RED]), speak=known)
         outcomes = self.scoreboard.note(bool(onset[RED]), red, decision.alarm)
         triples = share_out(forecast.probabilities)
@@ -226,12 +226,12 @@ class AppPipeline:
 
     def _read_order(
         self, tick: Tick, parts: list[TickPart]
-    ) -> tuple[Vector, float, tuple[UnusualEvent, ...]]:
+    ) -> tuple[Vector, tuple[float, ...], tuple[UnusualEvent, ...]]:
         """Return the vector of the tick, with what the order of its lines adds to it."""
         if self._watch is None:
-            return tick.vector, 0.0, ()
+            return tick.vector, (), ()
         events = self._watch.step(tick, parts, self.codec.templates.joined)
-        return np.concatenate((tick.vector, events.vector)), events.rank, events.unusual
+        return np.concatenate((tick.vector, events.vector)), events.ranks, events.unusual
 
     def _observe(self, tick: Tick) -> Health:
         """Return the health of the tick itself; incidents, where given, decide what is red."""

@@ -2,11 +2,13 @@
 
 Every line is an event of a stream (see codecs/sessions.py), and every event has a surprise under
 the forecast made just before it. Noisy streams are always surprising, and quiet ones never: what
-counts is the *excess*, the surprise beyond what the forecast itself expected. It is told for all
-events together and for groups of streams, now and smoothed over a while, because one swapped pair
-of lines is chance, and a minute of them is news.
+counts is the *excess*, the surprise beyond what the forecast itself expected. One swapped pair of
+lines is chance, and a minute of them is news: so the excess of each component is added up over a
+while, and told in deviations of what the forecasts allowed for. The component that is worst tells,
+and all of them together; which one it is does not matter.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,10 +20,9 @@ from rnnd.codecs.sessions import Events, Streams
 from rnnd.codecs.tick import MAX_EXAMPLE, Tick, TickPart
 from rnnd.rnn.events import EventModel, EventSettings, Surprise
 
-SPANS = (60.0, 300.0)  # s over which the excess is smoothed
-GROUPS = 16  # of components
-LIMIT = 6.0  # nats of excess that one event can have in a mean
-SHRINK = 4.0  # events without any excess added to every mean
+SPANS = (60.0, 300.0)  # s over which the excess is added up
+LIMIT = 6.0  # nats of excess that one event can have in a sum
+SHRINK = 1.0  # nats² added to every variance: so little news is no news
 UNUSUAL = 0.995  # quantile of the surprise from which on an event counts as unusual
 MAX_UNUSUAL = 3  # events of a tick that are told
 BINS, BINS_A_NAT = 160, 8
@@ -29,6 +30,7 @@ MEMORY = 1_000_000  # events over which the quantiles reach
 TICK_MEMORY = 100_000  # ticks
 ENOUGH = 1000  # events without which there is no quantile
 ENOUGH_TICKS = 360
+LOT = 16  # ticks after which the quantiles are brought up to date
 
 
 Novelty = Literal["new", "back", "known"]
@@ -52,92 +54,92 @@ class EventTick:
     """What the events of a tick were to the model."""
 
     vector: NDArray[np.float32]
-    rank: float  # of its most surprising event, among those of all ticks so far: 0 to 1
+    ranks: tuple[float, float]  # of its most surprising event, and of its worst component's order
     unusual: tuple[UnusualEvent, ...]  # the worst first
 
 
 class EventWatch:
     """Reads the events of one app's ticks, in order, and learns what is usual."""
 
+    names = (
+        *(f"disorder of the worst component, {span:g} s" for span in SPANS),
+        *(f"disorder of all components, {span:g} s" for span in SPANS),
+        *(f"unusual events, {span:g} s" for span in SPANS),
+        "mean surprise now",
+        "greatest surprise now",
+        "unusual events now",
+    )
+    """What each feature is."""
+
     def __init__(self, tick: float, seed: int = 0, settings: EventSettings | None = None) -> None:
         settings = settings or EventSettings()
         self._streams = Streams(settings.symbols, settings.streams)
         self._model = EventModel(settings, seed)
-        self._keep = np.exp(-tick / np.array(SPANS))[:, None]  # (spans, 1)
-        self._sums = np.zeros((len(SPANS), GROUPS + 1))  # of excess; the last for all streams
-        self._counts = np.zeros((len(SPANS), GROUPS + 1))
+        self._keep = np.exp(-tick / np.array(SPANS))[:, None, None]  # (spans, 1, 1)
+        # Excess and variance of each component; the last for all of them.
+        self._sums = np.zeros((len(SPANS), 2, self._streams.components + 1))
         self._often = np.zeros(len(SPANS))  # unusual events
         self._histogram = np.zeros(BINS)  # of the surprises
-        self._worst = np.zeros(BINS)  # of the greatest surprise of each tick
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What each feature is."""
-        groups = [*(f"components {group}" for group in range(GROUPS)), "all components"]
-        spans = [f"{span:g} s" for span in SPANS]
-        return (
-            *(f"surprise, {group}, {span}" for span in spans for group in groups),
-            *(f"unusual events, {span}" for span in spans),
-            "surprise now",
-            "greatest surprise now",
-            "unusual events now",
-        )
+        self._fresh = np.zeros(BINS)  # those of this lot
+        self._level = np.inf  # the surprise from which on an event is unusual
+        self._greatest = TickRanks(BINS / BINS_A_NAT)
+        self._order = TickRanks(BINS / BINS_A_NAT)
+        self._ticks = 0
 
     def step(self, tick: Tick, parts: Sequence[TickPart], joined: NDArray[np.int64]) -> EventTick:
         """Read the lines of *tick*, made of *parts*; *joined* stands for each template."""
         events = self._streams.events(tick.number, parts, joined)
         result = self._model.step(events.symbols, events.streams)
-        level = self._level()
-        self._smooth(result, events.components, level)
-        greatest = float(result.surprise.max(initial=0.0))
-        now = result.excess.clip(-LIMIT, LIMIT).sum() / (len(events) + SHRINK)
-        means = self._sums / (self._counts + SHRINK)
-        vector = np.concatenate(
-            (means.ravel(), np.log1p(self._often), (now, greatest, self._unusual(result, level)))
-        )
-        return EventTick(
-            vector.astype(np.float32),
-            self._rank(result.surprise),
-            tuple(
-                self._tell(tick, parts, joined, events, result, i)
-                for i in np.argsort(-result.surprise, kind="stable")[:MAX_UNUSUAL].tolist()
-                if result.surprise[i] > level
-            ),
-        )
-
-    def _smooth(self, result: Surprise, components: NDArray[np.int64], level: float) -> None:
         excess = result.excess.clip(-LIMIT, LIMIT)
-        groups = components % GROUPS
-        sums = np.bincount(groups, excess, GROUPS + 1)
-        counts = np.bincount(groups, minlength=GROUPS + 1).astype(np.float64)
-        sums[-1], counts[-1] = sums.sum(), counts.sum()
-        self._sums = self._sums * self._keep + sums
-        self._counts = self._counts * self._keep + counts
-        self._often = self._often * self._keep[:, 0] + (result.surprise > level).sum()
+        disorder = self._disorder(excess, result.variance, events.components)
+        worst = disorder[:, :-1].max(axis=1)
+        often = int((result.surprise > self._level).sum())
+        self._often = self._often * self._keep[:, 0, 0] + often
+        greatest = float(result.surprise.max(initial=0.0))
+        now = float(excess.sum()) / (len(events) + SHRINK)
+        vector = np.empty(len(self.names), np.float32)
+        vector[:2], vector[2:4] = np.arcsinh(worst), np.arcsinh(disorder[:, -1])
+        vector[4:6], vector[6:] = np.log1p(self._often), (now, greatest, math.log1p(often))
+        told = np.argsort(-result.surprise, kind="stable")[: min(often, MAX_UNUSUAL)].tolist()
+        unusual = tuple(self._tell(tick, parts, joined, events, result, i) for i in told)
+        ranks = self._rank(result.surprise, greatest, float(worst[-1]))
+        return EventTick(vector, ranks, unusual)
 
-    def _unusual(self, result: Surprise, level: float) -> float:
-        return float(np.log1p((result.surprise > level).sum()))
+    def _disorder(
+        self,
+        excess: NDArray[np.float32],
+        variance: NDArray[np.float32],
+        components: NDArray[np.int64],
+    ) -> NDArray[np.float64]:
+        """Return the excess of each component and, last, of all, in deviations: (spans, C + 1)."""
+        self._sums *= self._keep
+        if len(excess):
+            now = np.zeros(self._sums.shape[1:])
+            now[0] = np.bincount(components, excess, now.shape[1])
+            now[1] = np.bincount(components, variance, now.shape[1])
+            now[:, -1] = now.sum(axis=1)
+            self._sums += now
+        return self._sums[:, 0] / np.sqrt(self._sums[:, 1] + SHRINK)
 
-    def _level(self) -> float:
-        """Return the surprise from which on an event is unusual."""
-        total = self._histogram.cumsum()
-        if total[-1] < ENOUGH:
-            return np.inf
-        return float(np.searchsorted(total, UNUSUAL * total[-1]) + 1) / BINS_A_NAT
-
-    def _rank(self, surprise: NDArray[np.float32]) -> float:
-        """Return the share of past ticks whose greatest surprise was less, and note this one's."""
+    def _rank(
+        self, surprise: NDArray[np.float32], greatest: float, disorder: float
+    ) -> tuple[float, float]:
+        """Return how the greatest surprise and the disorder of a tick rank; note all of them."""
+        self._ticks += 1
+        if self._ticks % LOT == 0:
+            count = self._fresh.sum()
+            self._histogram *= 1 - min(1.0, count / MEMORY)
+            self._histogram += self._fresh
+            self._fresh[:] = 0
+            total = self._histogram.cumsum()
+            if total[-1] >= ENOUGH:
+                place = np.searchsorted(total, UNUSUAL * total[-1])
+                self._level = float(place + 1) / BINS_A_NAT
         if not len(surprise):
-            return 0.0
+            return 0.0, 0.0
         bins = np.minimum(surprise * BINS_A_NAT, BINS - 1).astype(np.int64)
-        greatest = int(bins.max())
-        total = self._worst.sum()
-        below = self._worst[:greatest].sum() / total if total >= ENOUGH_TICKS else 0.0
-        self._histogram *= 1 - min(1.0, len(surprise) / MEMORY)
-        self._histogram += np.bincount(bins, minlength=BINS)
-        self._worst *= 1 - 1 / TICK_MEMORY
-        self._worst[greatest] += 1
-        return float(below)
+        self._fresh += np.bincount(bins, minlength=BINS)
+        return self._greatest.rank(greatest), self._order.rank(disorder)
 
     def _tell(
         self,
@@ -170,10 +172,13 @@ class EventWatch:
             "streams": self._streams.state(),
             "model": self._model.state(),
             "sums": self._sums.copy(),
-            "counts": self._counts.copy(),
             "often": self._often.copy(),
             "histogram": self._histogram.copy(),
-            "worst": self._worst.copy(),
+            "fresh": self._fresh.copy(),
+            "level": self._level if np.isfinite(self._level) else None,
+            "greatest": self._greatest.state(),
+            "order": self._order.state(),
+            "ticks": self._ticks,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -181,10 +186,41 @@ class EventWatch:
         self._streams.restore(state["streams"])
         self._model.restore(state["model"])
         self._sums = np.array(state["sums"])
-        self._counts = np.array(state["counts"])
         self._often = np.array(state["often"])
         self._histogram = np.array(state["histogram"])
-        self._worst = np.array(state["worst"])
+        self._fresh = np.array(state["fresh"])
+        self._level = np.inf if state["level"] is None else float(state["level"])
+        self._greatest.restore(state["greatest"])
+        self._order.restore(state["order"])
+        self._ticks = int(state["ticks"])
+
+
+class TickRanks:
+    """Ranks numbers, one a tick, among those of the past; from *most* on they are all the same."""
+
+    def __init__(self, most: float) -> None:
+        self._bins = BINS / most
+        self._counts = np.zeros(BINS)
+        self._now = 0
+
+    def rank(self, value: float) -> float:
+        """Return the share of past numbers that were less than *value*, and note it."""
+        place = min(max(int(value * self._bins), 0), BINS - 1)
+        below = float(np.add.reduce(self._counts[:place]))
+        total = below + float(np.add.reduce(self._counts[place:]))
+        self._now += 1
+        if self._now % LOT == 0:
+            self._counts *= 1 - LOT / TICK_MEMORY
+        self._counts[place] += 1
+        return below / total if total >= ENOUGH_TICKS else 0.0
+
+    def state(self) -> list[Any]:
+        """Return what must be saved to go on identically."""
+        return [self._counts.copy(), self._now]
+
+    def restore(self, state: Sequence[Any]) -> None:
+        """Take over what another one's `state` gave."""
+        self._counts, self._now = np.array(state[0], np.float64), int(state[1])
 
 
 def newest_line(parts: Sequence[TickPart], joined: NDArray[np.int64], template: int) -> str:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rnnd.rnn.heads import cross_entropy
 from rnnd.rnn.network import Network, NetworkShape
 from rnnd.rnn.optimisers import Adam, Average, clip_by_norm
+from rnnd.rnn.reading import SymbolReader
 from rnnd.rnn.sequences import EDGE
 
 Symbols = NDArray[np.int64]
@@ -42,7 +43,7 @@ class EventSettings:
     memory: int = 4096  # stretches kept
     batch: int = 16  # stretches learnt at once
     learn_every: int = 2  # new stretches between two batches; at most one batch a step
-    sparing: int = 100  # batches after which they come half as often, then a third, and so on
+    sparing: int = 50  # batches after which they come half as often, then a third, and so on
     rate: float = 1e-2  # of the first batches
     average: float = 50.0  # batches over which the weights that forecast are averaged
 
@@ -53,6 +54,7 @@ class Surprise:
 
     surprise: Floats  # (N,) −log p of the event
     expected: Floats  # (N,) the mean surprise that the forecast itself expected: its entropy
+    variance: Floats  # (N,) of the surprise that the forecast itself expected
     likeliest: Symbols  # (N,) the symbol that was most expected instead
 
     @property
@@ -68,7 +70,7 @@ class _Piece:
     stream: int
     line: list[int]  # symbols: one before the first that is read, then those
     lead: int  # how many of them are context only
-    places: Symbols  # of the events among those of the step
+    places: list[int]  # of the events among those of the step
     carried: bool  # from the stream's state, not from an empty one
 
 
@@ -82,7 +84,8 @@ class EventModel:
         self.weights = self.network.initial(self._rng)
         self._mean = Average(self.weights.vector, s.average)
         self._reading = self.weights.zeros()
-        self._reading.vector[...] = self._mean.mean
+        self._reader = SymbolReader(self.network)
+        self._take_mean()
         self._optimiser = Adam(len(self.weights.vector))
         self._gradients = self.weights.zeros()
         self._states = self.network.zero_state(s.streams)  # before `_last` is read
@@ -104,9 +107,8 @@ class EventModel:
         `EDGE` ends a stream: nothing of the same row may come after it in the same step.
         """
         count = len(symbols)
-        result = Surprise(
-            np.zeros(count, np.float32), np.zeros(count, np.float32), np.zeros(count, np.int64)
-        )
+        surprise, expected, variance = np.zeros((3, count), np.float32)
+        result = Surprise(surprise, expected, variance, np.zeros(count, np.int64))
         if count:
             pieces = sorted(self._pieces(symbols, streams), key=lambda piece: -len(piece.line))
             for some in _of_like_length(pieces):
@@ -127,51 +129,51 @@ class EventModel:
         time. Its later pieces are read beside the first: with some context, from an empty state.
         """
         s = self.settings
-        order = np.argsort(streams, kind="stable")
-        ends = [*(np.flatnonzero(np.diff(streams[order])) + 1).tolist(), len(order)]
-        begin = 0
-        for end in ends:
-            places = order[begin:end]
-            stream = int(streams[places[0]])
-            line = [int(self._last[stream]), *symbols[places].tolist()]
+        places: dict[int, list[int]] = {}
+        for place, stream in enumerate(streams.tolist()):
+            places.setdefault(stream, []).append(place)
+        said = symbols.tolist()
+        for stream, here in places.items():
+            line = [int(self._last[stream]), *[said[place] for place in here]]
             self._collect(stream, line)
-            for start in range(0, len(places), s.stretch):
-                stop = min(start + s.stretch, len(places))
+            for start in range(0, len(here), s.stretch):
+                stop = min(start + s.stretch, len(here))
                 lead = min(start, s.context)
-                yield _Piece(
-                    stream, line[start - lead : stop + 1], lead, places[start:stop], start == 0
-                )
+                part = line[start - lead : stop + 1]
+                yield _Piece(stream, part, lead, here[start:stop], start == 0)
             self._last[stream] = line[-1]
-            begin = end
 
     def _read(self, pieces: list["_Piece"], result: Surprise) -> None:
         """Write what the events of *pieces*, the longest first, surprise; carry the states on."""
         times = len(pieces[0].line) - 1
-        x = np.full((times, len(pieces)), EDGE)
-        y = np.full((times, len(pieces)), -1)
+        x = [piece.line[:-1] + [EDGE] * (times - len(piece.line) + 1) for piece in pieces]
         streams = np.array([piece.stream for piece in pieces])
-        lengths = np.array([len(piece.line) - 1 for piece in pieces])
-        for column, piece in enumerate(pieces):
-            x[: lengths[column], column] = piece.line[:-1]
-            y[piece.lead : lengths[column], column] = piece.line[piece.lead + 1 :]
         states = self._states[streams]
-        states[[not piece.carried for piece in pieces]] = 0
-        tape = self.network.forward(self._reading, x, states)
-        columns, rows = np.nonzero(y.T >= 0)
-        log_p = tape.logits[rows, columns]
-        log_p -= log_p.max(axis=1, keepdims=True)
-        p = np.exp(log_p)
-        totals = p.sum(axis=1)
-        picked = log_p[np.arange(len(rows)), y[rows, columns]]
-        places = np.concatenate([piece.places for piece in pieces])
-        result.surprise[places] = np.log(totals) - picked
-        result.expected[places] = np.log(totals) - np.einsum("nk,nk->n", p, log_p) / totals
+        fresh = [column for column, piece in enumerate(pieces) if not piece.carried]
+        if fresh:
+            states[fresh] = 0
+        read = self._reader.states(np.array(x).T, states)
+        at: tuple[list[int], ...] = ([], [], [], [])
+        for column, piece in enumerate(pieces):
+            at[0].extend(range(piece.lead + 1, len(piece.line)))
+            at[1].extend([column] * len(piece.places))
+            at[2].extend(piece.line[piece.lead + 1 :])
+            at[3].extend(piece.places)
+        rows, columns, targets, places = np.array(at)
+        log_p = self._reader.log_probabilities(read[rows, columns])
+        result.surprise[places] = -log_p[np.arange(len(rows)), targets]
         result.likeliest[places] = log_p.argmax(axis=1)
-        after = tape.traces[-1].h[lengths, np.arange(len(pieces))]
+        p_log_p = np.exp(log_p) * log_p
+        mean = p_log_p.sum(axis=1)
+        result.expected[places] = -mean
+        result.variance[places] = np.einsum("nk,nk->n", p_log_p, log_p) - mean * mean
+        ends = np.array([len(piece.line) - 1 for piece in pieces])
+        after = read[ends, np.arange(len(pieces))]
         after[self._last[streams] == EDGE] = 0
-        last = [piece.places[-1] for piece in pieces]
-        order = np.argsort(last)  # of a burst the last piece has the last word
-        self._states[streams[order]] = after[order]
+        if fresh:  # of a burst the last piece has the last word
+            order = np.argsort([piece.places[-1] for piece in pieces])
+            streams, after = streams[order], after[order]
+        self._states[streams] = after
 
     def _collect(self, stream: int, line: list[int]) -> None:
         """Add the new symbols of a stream to its open stretch, and close it when it is full."""
@@ -222,8 +224,13 @@ class EventModel:
         rate = s.rate / np.sqrt(1 + self.batches / 500)
         self._optimiser.update(self.weights.vector, self._gradients.vector, rate)
         self._mean.update(self.weights.vector)
-        self._reading.vector[...] = self._mean.mean
+        self._take_mean()
         self.batches += 1
+
+    def _take_mean(self) -> None:
+        """Read with the averaged weights as they are now."""
+        self._reading.vector[...] = self._mean.mean
+        self._reader.take(self._reading)
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""
@@ -248,7 +255,7 @@ class EventModel:
         """Take over what another model's `state` gave."""
         self.weights.vector[...] = state["weights"]
         self._mean.restore(state["average"])
-        self._reading.vector[...] = self._mean.mean
+        self._take_mean()
         self._optimiser.restore(state["optimiser"])
         self._states[...] = state["states"]
         self._last[...] = state["last"]
