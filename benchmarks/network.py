@@ -145,7 +145,7 @@ def live() -> None:
     for hidden in (64, 100, 128):
         for name in CELLS:
             net, weights = network(name, hidden)
-            cell, state = net.cells[0], net.zero_state()
+            step, state = net.cells[0].stepper(weights), net.zero_state()
             module, single = MODULES[name](SYMBOLS, hidden), SINGLE[name](SYMBOLS, hidden)
             x = torch.eye(SYMBOLS)[:1]
             h = torch.zeros(1, hidden)
@@ -153,7 +153,7 @@ def live() -> None:
             with torch.inference_mode():
                 mine, *others = fastest(
                     [
-                        lambda c=cell, w=weights, s=state: c.step(w, 7, s),
+                        lambda step=step, s=state: step(7, s),
                         lambda m=module, x=x: m(x),
                         lambda m=single, x=x, s=given: m(x, s),
                     ],
@@ -172,7 +172,7 @@ def live() -> None:
 def writing() -> None:
     """Print the characters a second that are drawn and written, one at a time."""
     print("\nwriting, characters a second       ours   PyTorch   ratio  wanted")
-    count = 200
+    count = 500
     for name in CELLS:
         net, weights = network(name, 128)
         peer = Peer(name, 128)

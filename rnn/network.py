@@ -4,15 +4,20 @@ Like its layers it holds no numbers: weights and state are arguments. The states
 side by side in one array, of shape (B, S) for B streams or (S,) for one.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from rnnd.rnn.cells import CELLS, Trace
+from rnnd.rnn.cell import Trace
+from rnnd.rnn.cells import CELLS
 from rnnd.rnn.linear import Linear
 from rnnd.rnn.parameters import Array, Indices, Parameters, aligned
+
+NetworkStep: TypeAlias = "Callable[[Array | int, Array], tuple[Array, Array]]"
+"""Gives the logits, (K,), and the next state, (S,), from one more vector or symbol and a state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +142,29 @@ class Network:
         logits: Array = np.matmul(x, p[self.output.w])
         logits += p[self.output.b]
         return logits, parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def stepper(self, p: Parameters) -> NetworkStep:
+        """Return `step` for weights that stay as they are: it takes half the time.
+
+        Its arguments are x and the state.
+        """
+        layers = [(cell.stepper(p), cell.state_size, cell.hidden_size) for cell in self.cells]
+        w, b = aligned(p[self.output.w].shape, p.vector.dtype), p[self.output.b].copy()
+        w[...] = p[self.output.w]
+        advance, hidden = layers[0][0], self.shape.hidden_size
+        whole = self.state_size == hidden
+
+        def single(x: Array | int, state: Array) -> tuple[Array, Array]:
+            state = advance(x, state)
+            logits: Array = (state if whole else state[:hidden]).dot(w)
+            return np.add(logits, b, logits), state
+
+        def several(x: Array | int, state: Array) -> tuple[Array, Array]:
+            parts, start = [], 0
+            for layer, size, hidden in layers:
+                parts.append(layer(x, state[start : start + size]))
+                start += size
+                x = parts[-1][:hidden]
+            return parts[-1][: self.shape.hidden_size].dot(w) + b, np.concatenate(parts)
+
+        return single if len(layers) == 1 else several

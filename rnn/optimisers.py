@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from rnnd.rnn.parameters import Array
+from rnnd.rnn.parameters import Array, aligned_rows
 
 BLOCK = 1 << 14
 """Elements updated at a time: all that one block needs stays in the processor's cache."""
@@ -91,7 +91,7 @@ class Adam:
         decay: float = 0.0,
         decayed: NDArray[np.bool_] | None = None,
     ) -> None:
-        self.memory: Array = np.zeros((self.slots, size), dtype) if memory is None else memory
+        self.memory: Array = aligned_rows(self.slots, size, dtype) if memory is None else memory
         self.steps = 0
         self.betas = betas
         self.epsilon = epsilon

@@ -46,6 +46,12 @@ def aligned_zeros(shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -
     return zeros
 
 
+def aligned_rows(rows: int, size: int, dtype: DTypeLike = np.float32) -> Array:
+    """Return zeros of shape (*rows*, *size*) of which every row begins with a cache line."""
+    line = CACHE_LINE // np.dtype(dtype).itemsize
+    return aligned_zeros((rows, -(-size // line) * line), dtype)[:, :size]
+
+
 def is_indices(x: Array | Indices) -> TypeGuard[Indices]:
     """Tell whether *x* holds symbols' numbers and not vectors."""
     return x.dtype.kind in "iu"

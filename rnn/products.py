@@ -56,7 +56,7 @@ def terms(batch: int, gates: int, hidden: int) -> int:
 
 def multiplication(batch: int) -> Callable[..., Any]:
     """Return what multiplies: arguments are `factor`, `weights` or `transposed`, and `product`."""
-    return np.dot if batch == 1 else np.matmul
+    return np.ndarray.dot if batch == 1 else np.matmul
 
 
 def weights(w: Array, scale: Array, batch: int) -> Array:

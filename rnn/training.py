@@ -84,7 +84,11 @@ class Trainer:
         return cls(network, weights, weights.zeros(), memory)
 
     def differentiate(
-        self, x: Indices, targets: Indices, dropout: float, rng: np.random.Generator
+        self,
+        x: Indices,
+        targets: Indices,
+        dropout: float = 0,
+        rng: np.random.Generator | None = None,
     ) -> float:
         """Write into `gradients` those of the loss on a window, and return the loss, in nats.
 
@@ -93,7 +97,7 @@ class Trainer:
         p, tape = self.weights, self._tape
         if tape is None or tape.logits.shape[:2] != x.shape:
             tape = self._tape = self.network.tape(x.shape[0], x.shape[1], p.vector.dtype)
-        if dropout:
+        if dropout and rng is not None:
             self.network.forward_dropout(p, x, self.memory, tape, dropout, rng)
         else:
             self.network.forward(p, x, self.memory, tape)
@@ -106,7 +110,7 @@ class Trainer:
         self, x: Indices, targets: Indices, optimiser: Optimiser, rate: float, clip: float = 5.0
     ) -> float:
         """Learn from a window, without dropout, and return the loss before, in nats."""
-        loss = self.differentiate(x, targets, 0.0, np.random.default_rng(0))
+        loss = self.differentiate(x, targets)
         clip_by_norm(self.gradients.vector, clip)
         optimiser.update(self.weights.vector, self.gradients.vector, rate)
         return loss

@@ -3,7 +3,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from rnnd.rnn.cells import CELLS, Cell
+from rnnd.rnn.cell import Cell
+from rnnd.rnn.cells import CELLS
 from rnnd.rnn.parameters import Array, Parameters
 
 TIMES, BATCH, INPUTS, HIDDEN = 5, 3, 4, 6
@@ -99,6 +100,27 @@ def test_step_by_step_gives_the_states_of_the_whole_window(
     assert live.dtype == trace.outputs.dtype == dtype
     np.testing.assert_allclose(steps, trace.outputs[:, 0], atol=precision)
     np.testing.assert_allclose(live, trace.state[0], atol=precision)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("strength", [1, 1000])
+def test_a_stepper_takes_the_steps_of_its_cell(
+    cell: Cell, rng: np.random.Generator, dtype: type, strength: int
+) -> None:
+    p, state = weights(cell, rng, dtype), np.zeros(cell.state_size, dtype)
+    p.vector[...] *= strength
+    step = cell.stepper(p)
+    x = rng.normal(size=INPUTS).astype(dtype)
+
+    by_symbol, by_vector = step(2, state), step(x, state)
+    again = step(1, by_symbol)
+
+    precision = 20 * np.finfo(dtype).eps
+    assert by_symbol.dtype == by_vector.dtype == dtype
+    np.testing.assert_allclose(by_symbol, cell.step(p, 2, state), atol=precision)
+    np.testing.assert_allclose(by_vector, cell.step(p, x, state), atol=precision)
+    np.testing.assert_allclose(again, cell.step(p, 1, by_symbol), atol=precision)
+    assert not state.any()  # left as it was
 
 
 def test_a_step_leaves_the_state_it_was_given_as_it_was(

@@ -82,13 +82,14 @@ def test_step_by_step_gives_the_logits_of_the_whole_window(cell: CellName, layer
     state = rng.normal(size=(1, net.state_size))
 
     tape = net.forward(p, x, state)
-    live, logits = state[0], []
-    for symbol in x[:, 0]:
-        answer, live = net.step(p, int(symbol), live)
-        logits.append(answer)
+    for step in (lambda x, state: net.step(p, x, state), net.stepper(p)):
+        live, logits = state[0], []
+        for symbol in x[:, 0]:
+            answer, live = step(int(symbol), live)
+            logits.append(answer)
 
-    np.testing.assert_allclose(logits, tape.logits[:, 0], atol=1e-12)
-    np.testing.assert_allclose(live, tape.state[0], atol=1e-12)
+        np.testing.assert_allclose(logits, tape.logits[:, 0], atol=1e-12)
+        np.testing.assert_allclose(live, tape.state[0], atol=1e-12)
 
 
 def test_streams_of_a_batch_do_not_see_each_other(cell: CellName) -> None:

@@ -1,0 +1,284 @@
+"""What all recurrent cells share: over whole windows, backward through time, and step by step.
+
+A cell describes a layer and holds no numbers: weights are an argument, and so is the state of the
+stream, which is also a result. An input is an array of vectors or, for one-hot vectors, an array of
+the symbols' indices: then rows of the input weights are gathered, and nothing is multiplied.
+
+`forward` runs over a window of T times and a batch of B streams and leaves a trace; `backward`
+follows the trace back and stops at the start of the window (truncated back-propagation through
+time: Williams & Peng, "An efficient gradient-based algorithm for on-line training of recurrent
+network trajectories", 1990). What makes them fast on a processor core:
+
+- what needs no state is done for several times at once: the input's part of the gates, and on the
+  way back the gates' derivatives; the gradients of all weights come from one product at the end;
+- the weights are laid out once a window for the products of its steps (`rnnd.rnn.products`);
+- each gate is a block of contiguous memory, and all gates of a step come from one call;
+- a trace's arrays, and the views of them that each step needs, are made once and used for every
+  window of its size.
+
+Shapes: T times, B streams, I inputs, H hidden units, G gates of H units each.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from rnnd.rnn import products
+from rnnd.rnn.linear import sum_rows
+from rnnd.rnn.parameters import (
+    Array,
+    Indices,
+    Parameters,
+    aligned,
+    glorot,
+    is_indices,
+    orthogonal,
+)
+
+AHEAD = 1 << 14
+"""Numbers of one gate that are prepared ahead of the loop: few enough to stay in the cache."""
+
+SAFE = 80.0
+"""The exponentials of smaller numbers do not overflow in single precision."""
+
+Step: TypeAlias = "Callable[[Array | int, Array], Array]"
+"""Gives the next state, (S,), from one more vector or symbol and the state before."""
+
+Views: TypeAlias = list[tuple[Array, ...]]
+"""What the loop over a window needs at each time: parts of a trace's arrays."""
+
+
+class Trace:
+    """What `forward` leaves of a window: the hidden states, and what `backward` needs.
+
+    *h* holds the hidden states, of shape (T + 1, B, H), where h[0] is that before the window;
+    *state* is the whole state after it, of shape (B, S).
+    """
+
+    def __init__(self, cell: "Cell", times: int, batch: int, dtype: DTypeLike) -> None:
+        hidden = cell.hidden_size
+        self.batch = batch
+        self.ahead = max(1, min(times, AHEAD // (batch * hidden)))
+        self.x: Array | Indices = np.empty(0, np.intp)
+        self.h = aligned((times + 1, batch, hidden), dtype)
+        self.c = aligned((times + 1, batch, hidden), dtype)  # LSTM: the cells' states
+        self.inner = aligned((times, batch, hidden), dtype)  # GRU: m; LSTM: tanh(c)
+        self.state = aligned((batch, cell.state_size), dtype)
+        self.gates = aligned((times, cell.gates, batch, hidden), dtype)
+        self.factors = aligned((self.ahead, cell.factors, batch, hidden), dtype)
+        self.d = aligned((times, batch, cell.derivatives, hidden), dtype)
+        self.u = aligned((cell.gates, batch, hidden), dtype)  # of one time: h w_h
+        terms = products.terms(batch, cell.gates, hidden)
+        self.terms = aligned((terms + cell.past, batch, hidden), dtype)  # of dh before
+        self.dh = products.product(self.terms[:terms], cell.gates // terms * hidden)
+        self.forth: Views = cell.forth(self)
+        self.back: Views = cell.back(self)
+
+    @property
+    def outputs(self) -> Array:
+        """The hidden states after each time, of shape (T, B, H)."""
+        return self.h[1:]
+
+    @property
+    def stretches(self) -> list[slice]:
+        """The times of the window in turns, so few in each that the cache holds what they need."""
+        times, ahead = len(self.d), self.ahead
+        return [slice(start, min(start + ahead, times)) for start in range(0, times, ahead)]
+
+
+class Cell(ABC):
+    """A recurrent layer; its parameters are *name*.w_x, *name*.w_h and *name*.b.
+
+    Their shapes are (I, G, H), (H, G, H) and (G, H).
+    """
+
+    gates: ClassVar[int]
+    """G, the blocks of the weights."""
+    derivatives: ClassVar[int]
+    """Gradients before a non-linearity: the first G belong to w_h, the last G to w_x."""
+    factors: ClassVar[int]
+    """What gradients are multiplied with on the way back: the derivatives come first."""
+    sigmoids: ClassVar[tuple[slice, slice]] = (slice(0), slice(0))
+    """The gates with a sigmoid, among the blocks of w_h and of w_x."""
+    past: ClassVar[int] = 0
+    """Ways back to the hidden state before that do not lead through w_h."""
+    states: ClassVar[int] = 1
+    """Blocks of H numbers in the state, of which the first is the hidden state."""
+
+    def __init__(self, input_size: int, hidden_size: int, name: str) -> None:
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.state_size = self.states * hidden_size
+        self.w_x, self.w_h, self.b = f"{name}.w_x", f"{name}.w_h", f"{name}.b"
+        self.shapes: dict[str, tuple[int, ...]] = {
+            self.w_x: (input_size, self.gates, hidden_size),
+            self.w_h: (hidden_size, self.gates, hidden_size),
+            self.b: (self.gates, hidden_size),
+        }
+
+    def initialise(self, p: Parameters, rng: np.random.Generator) -> None:
+        """Draw the weights anew: Glorot's for the input, a rotation for each gate's own loop."""
+        hidden = self.hidden_size
+        gates = range(self.gates)
+        p[self.w_x] = np.stack([glorot(rng, self.input_size, hidden) for _ in gates], axis=1)
+        p[self.w_h] = np.stack([orthogonal(rng, hidden) for _ in gates], axis=1)
+        p[self.b] = 0
+
+    def trace(self, times: int, batch: int, dtype: DTypeLike = np.float32) -> Trace:
+        """Return work space for windows of *times* steps of *batch* streams."""
+        return Trace(self, times, batch, dtype)
+
+    def forward(
+        self, p: Parameters, x: Array | Indices, state: Array, trace: Trace | None = None
+    ) -> Trace:
+        """Run over *x*, of shape (T, B, I) or as indices (T, B), from *state*, of shape (B, S).
+
+        What is returned is *trace*, filled, or a new one. It keeps *x* itself, no copy.
+        """
+        if trace is None:
+            trace = self.trace(x.shape[0], x.shape[1], p.vector.dtype)
+        trace.x = x
+        scale = self._scale(self.sigmoids[0], p.vector.dtype)
+        with np.errstate(over="ignore"):  # exp of a gate shut tight; 1 / (1 + inf) is right
+            self._forward(p, products.weights(p[self.w_h], scale, trace.batch), state, trace)
+        return trace
+
+    def backward(self, p: Parameters, trace: Trace, dh: Array, gradients: Parameters) -> None:
+        """Write the gradients of the weights, given *dh*, that of the outputs, (T, B, H).
+
+        What *gradients* held under these names before is overwritten.
+        """
+        self._backward(products.transposed(p[self.w_h], trace.batch), trace, dh)
+        w_x, w_h, b = (gradients[name] for name in (self.w_x, self.w_h, self.b))
+        columns = self.gates * self.hidden_size
+        d = trace.d.reshape(-1, self.derivatives * self.hidden_size)
+        before = trace.h[:-1].reshape(len(d), -1)
+        np.matmul(before.T, d[:, :columns], out=matrix(w_h))
+        d = d[:, -columns:]
+        if is_indices(trace.x):
+            sum_rows(trace.x.ravel(), d, out=matrix(w_x))
+            np.sum(w_x, axis=0, out=b)
+        else:
+            np.matmul(trace.x.reshape(len(d), -1).T, d, out=matrix(w_x))
+            np.matmul(np.ones(len(d), d.dtype), d, out=b.ravel())
+
+    def input_gradient(self, p: Parameters, trace: Trace) -> Array:
+        """Return the gradient of the input vectors, (T, B, I), after `backward`."""
+        columns = self.gates * self.hidden_size
+        d = trace.d.reshape(-1, self.derivatives * self.hidden_size)[:, -columns:]
+        dx: Array = np.matmul(d, matrix(p[self.w_x]).T)
+        return dx.reshape(*trace.d.shape[:2], -1)
+
+    def step(self, p: Parameters, x: Array | int, state: Array) -> Array:
+        """Return the state, of shape (S,), after one more vector or, if *x* is an int, symbol.
+
+        The first H numbers of the state are the hidden state.
+        """
+        w_x, b = p[self.w_x], p[self.b]
+        a = w_x[x] + b if isinstance(x, int) else x.dot(matrix(w_x)).reshape(b.shape) + b
+        return self._step(p, a, state)
+
+    def stepper(self, p: Parameters) -> Step:
+        """Return `step` for weights that stay as they are: it takes half the time.
+
+        Its arguments are x and the state. What can be done once is: the weights are laid out, and
+        each symbol's part of the gates is found.
+        """
+        loop, part = np.ones((2, self.gates, 1), p.vector.dtype)
+        loop[self.sigmoids[0]] = part[self.sigmoids[1]] = -1
+        w_x, b = matrix(p[self.w_x] * part), (p[self.b] * part).ravel()
+        w_h = aligned(p[self.w_h].shape, p.vector.dtype)
+        np.multiply(p[self.w_h], loop, out=w_h)
+        advance, table = self._advance(matrix(w_h)), w_x + b
+        rows = [self._ready(p, row) for row in table]
+
+        def step(x: Array | int, state: Array) -> Array:
+            if isinstance(x, int):
+                return advance(rows[x], state)
+            with np.errstate(over="ignore"):
+                return advance(self._ready(p, x.dot(w_x) + b), state)
+
+        def careful(x: Array | int, state: Array) -> Array:
+            with np.errstate(over="ignore"):
+                return step(x, state)
+
+        largest = np.abs(table).max(initial=0) + np.abs(w_h).sum(axis=0).max()  # as |h| < 1
+        return step if largest < SAFE else careful
+
+    def _scale(self, sigmoids: slice, dtype: DTypeLike) -> Array:
+        """Return what each gate's weights are multiplied with: what `sigmoid` wants, or 1."""
+        scale: Array = np.ones(self.gates, dtype)
+        scale[sigmoids] = 0.5 if products.AVX512 else -1
+        return scale
+
+    def _stretches(self, p: Parameters, trace: Trace) -> Iterator[slice]:
+        """Give the stretches of the window, the gates holding the input's part: x w_x + b.
+
+        It is scaled as the sigmoids want it. Few times are done at once, so that they are still in
+        the cache when they are needed.
+        """
+        x, gates, batch, hidden = trace.x, trace.gates, trace.batch, self.hidden_size
+        scale = self._scale(self.sigmoids[1], p.vector.dtype)[:, None]
+        b = p[self.b] * scale
+        if is_indices(x):
+            if x.size and not x.astype(np.uintp).max() < self.input_size:
+                raise IndexError(f"symbol {x.max()} where 0 to {self.input_size - 1} was expected")
+            x = x.astype(np.intp)
+            table = aligned((self.input_size, self.gates, hidden), p.vector.dtype)
+            np.multiply(p[self.w_x], scale, out=table)
+            table += b
+            if batch == 1:
+                table.take(x, axis=0, out=gates.swapaxes(1, 2), mode="clip")
+                yield slice(0, len(x))
+                return
+            by_gate = np.ascontiguousarray(table.swapaxes(0, 1))
+            for times in trace.stretches:
+                for t in range(times.start, times.stop):
+                    by_gate.take(x[t], axis=1, out=gates[t], mode="clip")
+                yield times
+            return
+        w_x = matrix(p[self.w_x] * scale)
+        for times in trace.stretches:
+            rows = x[times].reshape(-1, self.input_size).dot(w_x)
+            rows = rows.reshape(-1, batch, self.gates, hidden).swapaxes(1, 2)
+            np.add(rows, b[:, None], out=gates[times])
+            yield times
+
+    @abstractmethod
+    def forth(self, trace: Trace) -> Views:
+        """Return the views of *trace* that a step forth needs, time by time."""
+
+    @abstractmethod
+    def back(self, trace: Trace) -> Views:
+        """Return the views of *trace* that a step back needs, time by time."""
+
+    def _ready(self, p: Parameters, a: Array) -> Any:
+        """Return *a*, the input's part of the gates, as `_advance` wants it."""
+        return a
+
+    @abstractmethod
+    def _advance(self, w_h: Array) -> Callable[[Any, Array], Array]:
+        """Return what gives the next state, from what `_ready` gave and the state before.
+
+        Weights of gates with a sigmoid are negated.
+        """
+
+    @abstractmethod
+    def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
+        """Fill h, c, state and gates of *trace*, whose gates hold the input's part of them."""
+
+    @abstractmethod
+    def _backward(self, w_h: Array, trace: Trace, dh: Array) -> None:
+        """Write into *trace*.d the gradients before the non-linearities, last time first."""
+
+    @abstractmethod
+    def _step(self, p: Parameters, a: Array, state: Array) -> Array:
+        """Return the next state, given the input's part of the gates, which may be overwritten."""
+
+
+def matrix(w: Array) -> Array:
+    """Return *w*, of shape (I, G, H), as a matrix: a view of shape (I, G H)."""
+    return w.reshape(len(w), -1)
