@@ -4,8 +4,8 @@
 
 Everything is learnt online, from the log itself: a line's surprise is told before it is learnt. The
 log is by default a real sshd's (see benchmarks/README.md). The first lines, when everything is new,
-are left out. Lines of one template are told once, at their most surprising. Beside the surprise
-stand the template's times before, and what was expected.
+are left out. Lines of one template are told once, at their most surprising, with the reason: what
+was expected instead, and how often the template had come before.
 """
 
 import argparse
@@ -22,6 +22,8 @@ import numpy as np
 from rnnd.codecs.log import LogCodec, LogSettings
 from rnnd.codecs.sessions import Streams
 from rnnd.daemon.files import open_log
+from rnnd.daemon.history import why_unusual
+from rnnd.daemon.unusual import Novelty, UnusualEvent
 from rnnd.rnn.events import EventModel, EventSettings
 
 DATA = Path(os.environ.get("RNND_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -37,6 +39,7 @@ class Finding:
     text: str
     before: str  # the line before it in its stream
     seen: int  # times that the template had come before
+    why: str
 
 
 def read(path: Path, tick: float) -> list[Finding]:
@@ -48,35 +51,36 @@ def read(path: Path, tick: float) -> list[Finding]:
         data = b"".join(iter(lambda: log.read(1 << 20), b""))
     lines = data.decode("utf-8", "replace").splitlines()
     reader = codec.reader(path.name)
-    parts = reader.feed(data, 0.0) + reader.flush()
     findings, line = [], 0
     newest: dict[int, str] = {}
     counts = np.zeros(codec.settings.max_templates, np.int64)
-    for part in parts:
-        codec.encode_tick(part.tick, [part])
+    for part in reader.feed(data, 0.0) + reader.flush():
+        now = codec.encode_tick(part.tick, [part])
         events = streams.events(part.tick, [part], codec.templates.joined)
-        surprises = model.step(events.symbols, events.streams).surprise
-        told = np.flatnonzero(part.table.templates[part.sequence] >= 0)
-        for place, template, row, surprise in zip(
-            told.tolist(),
-            events.templates.tolist(),
-            events.streams.tolist(),
-            surprises.tolist(),
-            strict=True,
-        ):
+        result = model.step(events.symbols, events.streams)
+        told = np.flatnonzero(part.table.templates[part.sequence] >= 0).tolist()
+        for index, place in enumerate(told):  # sessions that end come behind them
+            template, row = int(events.templates[index]), int(events.streams[index])
+            novelty: Novelty = "back" if template in now.absences else "known"
+            event = UnusualEvent(
+                template,
+                path.name,
+                "",
+                float(result.surprise[index]),
+                expected=streams.template(int(result.likeliest[index])),
+                novelty=novelty if counts[template] else "new",
+            )
             text = lines[line + place]
             findings.append(
                 Finding(
-                    surprise,
-                    template,
-                    line + place,
-                    text,
-                    newest.get(row, ""),
-                    int(counts[template]),
+                    event.surprise, template, line + place, text, newest.get(row, "its beginning"),
+                    int(counts[template]), why_unusual(event, codec.templates.text),
                 )
-            )
+            )  # fmt: skip
             newest[row] = text
             counts[template] += 1
+        for index in range(len(told), len(events)):
+            newest.pop(int(events.streams[index]), None)
         line += part.lines
     return findings
 
@@ -101,8 +105,8 @@ def main() -> int:
     for finding in sorted(found, key=lambda f: -f.surprise):
         worst.setdefault(finding.template, finding)
     for finding in list(worst.values())[: arguments.lines]:
-        why = f"seen {finding.seen:,} times before" if finding.seen else "never seen before"
-        print(f"{finding.surprise:5.1f} nats, line {finding.number + 1:,}, {why}")
+        seen = f"; seen {finding.seen:,} times before" if finding.seen else ""
+        print(f"{finding.surprise:5.1f} nats, line {finding.number + 1:,}: {finding.why}{seen}")
         print(f"        {finding.text[:160]}")
         print(f"  after {finding.before[:160]}")
     return 0

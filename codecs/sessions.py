@@ -20,17 +20,15 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnd.codecs.component import component_of
 from rnnd.codecs.features import Buckets
 from rnnd.codecs.identifiers import NO_SESSION
-from rnnd.codecs.parsed import Parsed, unpack
+from rnnd.codecs.parsed import unpack
 from rnnd.codecs.signatures import Kinds
 from rnnd.codecs.tick import TickPart
 from rnnd.errors import ConfigError
 
 Numbers = NDArray[np.int64]
-
-_LOGGER = re.compile(rb"([A-Za-z_][\w$]*(?:\.[\w$]+)+) - ")
-
 
 END = 0
 _IDENTIFIER = rb"([\w.:-]{1,64})"
@@ -212,17 +210,3 @@ class Streams:
         self._sessions = {key.encode("latin-1"): tuple(at) for key, *at in state["sessions"]}
         self._free, self._ending = list(state["free"]), list(state["ending"])
         self._buckets.restore(state["buckets"])
-
-
-def component_of(parsed: Parsed) -> bytes:
-    r"""Return who wrote the lines that say *parsed*; empty where they do not tell.
-
-    >>> component_of(unpack(b"1 1\n\nshop.Cart\nno stock for item 0"))
-    b'shop.Cart'
-    >>> component_of(unpack(b"1 1\n\n\nshop.db.Pool - lent connection 0"))
-    b'shop.db.Pool'
-    """
-    if parsed.component:
-        return parsed.component
-    found = _LOGGER.match(parsed.message)
-    return found[1] if found else b""

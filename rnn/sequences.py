@@ -162,7 +162,10 @@ def arrive_late(
     # Half a place off, a symbol that moves goes between two others.
     anywhere = np.floor(rng.random(y.shape) * lengths) + rng.choice((-0.5, 0.5), y.shape)
     place = np.where(moved, anywhere, place)
-    kind = y[(rng.random(len(lengths)) * lengths).astype(np.int64), np.arange(len(lengths))]
+    came = np.zeros((int(y.max()) + 1, len(lengths)))
+    np.put_along_axis(came, np.maximum(y, EDGE), 1, axis=0)
+    came[EDGE] = 0
+    kind = (came * rng.random(came.shape)).argmax(axis=0)  # one of those that came
     waits = inner & (y == kind) & (rng.random(len(lengths)) < last)
     order = np.argsort(np.where(waits, lengths - 0.25, place), axis=0, kind="stable")
     y = np.take_along_axis(y, order, axis=0)

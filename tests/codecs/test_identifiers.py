@@ -1,3 +1,4 @@
+import random
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -38,6 +39,11 @@ def request(number: int) -> list[str]:
     ]
 
 
+def threaded(number: int) -> list[str]:
+    steps = ("accepted", "read 17 rows", "rendered a page", "answered")
+    return [f"[worker-{1000 + number % 16}] web.Front: {step}" for step in steps]
+
+
 def sessions_of(lines: list[bytes], cuts: list[int], restart: bool = False) -> list[bytes]:
     codec = LogCodec(LogSettings(order=True))
     found: list[bytes] = []
@@ -64,6 +70,16 @@ def test_an_identifier_that_ties_lines_together_is_found() -> None:
         assert session.endswith(b"a1")
 
 
+def test_a_thread_whose_lines_follow_each_other_is_found() -> None:
+    lines = log_of(tasks=2000, lines_of=threaded, at_once=6)
+
+    found = sessions_of(lines, [])
+
+    for line, session in zip(lines[WINDOW:], found[WINDOW:], strict=True):
+        assert session.startswith(b"worker-10")
+        assert session in line
+
+
 @pytest.mark.parametrize(
     "lines_of",
     [
@@ -78,6 +94,12 @@ def test_an_identifier_that_ties_lines_together_is_found() -> None:
         pytest.param(
             lambda n: [f"web: step {n * 7919 % 100003:06} done"],
             id="identifiers that come once",
+        ),
+        pytest.param(
+            lambda n: [
+                f"[worker-{1000 + n % 30}] web: {random.Random(n).choice(('get', 'put it'))}"
+            ],
+            id="workers that do anything",
         ),
     ],
 )
