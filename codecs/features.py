@@ -159,6 +159,10 @@ class Overdue:
             (1 - rate) * (variance + rate * off * off),
         )
 
+    def gap(self, bucket: int, number: int) -> tuple[int, float]:
+        """Return for how many ticks *bucket* has not come in tick *number*, and its usual gap."""
+        return number - int(self._last[bucket]), float(self._gaps[1, bucket])
+
     def forget(self, buckets: Sequence[int]) -> None:
         """Begin anew for *buckets*, which have a new owner."""
         self._last[list(buckets)] = -1
@@ -233,6 +237,12 @@ class Slots:
             slots[place] = self._slot[keys[place]] = self._taken
             self.owners[self._taken] = keys[place]
             self._taken += 1
+
+    def number(self, slot: int) -> tuple[int, float, float]:
+        """Return the template of the number in *slot*, its newest value and its long-run mean."""
+        key = int(self.owners[slot])
+        _, mean, _, last, _ = self._watched[key].tolist()
+        return key // PLACES, last, mean
 
     @property
     def values(self) -> Floats:

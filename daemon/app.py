@@ -11,6 +11,7 @@ from rnnd.codecs.health import Health
 from rnnd.config.schema import AppSettings
 from rnnd.daemon.history import History
 from rnnd.daemon.pipeline import Prediction
+from rnnd.daemon.reasons import Reason
 from rnnd.daemon.state import StateFile, encode
 from rnnd.daemon.tail import Tailer
 from rnnd.daemon.tally import AppStatus, Failure, Tally
@@ -21,6 +22,7 @@ TURN_BYTES = 4 << 20  # read from an app before the next one has its turn
 TURN_TICKS = 512  # closed at once, so that a long silence does not delay the end
 MAX_SOURCES = 256  # with a reader of their own; further files share them
 FAILURES_SHOWN = 20
+EXPLAIN_EVERY = 5.0  # s; an explanation takes some 50 ms of a processor
 
 
 class Pipeline(Protocol):
@@ -83,6 +85,9 @@ class App:
         self._last_line_at: float | None = None
         self._sources: dict[str, str] = {}
         self._newest: int | None = None  # tick
+        self._monotonic = 0.0
+        self._reasons: tuple[Reason, ...] = ()
+        self._explained: tuple[float, float] | None = None  # the tick's end, and when
         self._seconds = 0.0  # of a processor, spent on ticks
 
     def load(self) -> None:
@@ -124,6 +129,7 @@ class App:
 
         *now* is the time of the logs' writers, *monotonic* a clock that never goes back.
         """
+        self._monotonic = monotonic
         self.tailer.poll(monotonic)
         done = 0
         while done < TURN_BYTES and (ready := self.tailer.ready()):
@@ -221,10 +227,11 @@ class App:
         self._count_files()
         last = self._last
         forecaster = getattr(self.pipeline, "forecaster", None)
+        scoreboard = getattr(self.pipeline, "scoreboard", None)
         return AppStatus(
             name=self.settings.name,
             logs=self.settings.logs,
-            health=last.health if last else Health.UNKNOWN,
+            health=_health(last) if last else Health.UNKNOWN,
             observed=last.observed if last else Health.UNKNOWN,
             probabilities=last.probabilities if last else {},
             brier_skill=self._skill(),
@@ -240,11 +247,30 @@ class App:
             catching_up=self.catching_up,
             complaints=self.tailer.complaints,
             failures=tuple(self._failures),
+            warming_up=getattr(self.pipeline, "warming_up", False),
+            failures_known=scoreboard.alarm.failures if scoreboard else 0,
+            threshold=last.threshold if last else 1.0,
+            failed_at=self._failures[-1].time if last and last.failing and self._failures else None,
+            reasons=self._explain(),
             rule=getattr(self.pipeline, "rule", ""),
             rule_reason=getattr(self.pipeline, "rule_reason", ""),
             recent=self.history.recent(),
             tally=Tally.of(self.tally.state()),
         )
+
+    def _explain(self) -> tuple[Reason, ...]:
+        """Return what raises the probability of a failure, where it is raised; not too often."""
+        last = self._last
+        explain = getattr(self.pipeline, "reasons", None)
+        if last is None or explain is None or self.catching_up:
+            return ()
+        if self._explained is not None:
+            time, at = self._explained
+            if time == last.time or self._monotonic - at < EXPLAIN_EVERY:
+                return self._reasons
+        self._explained = last.time, self._monotonic
+        self._reasons = explain() if last.raised else ()
+        return self._reasons
 
     def _skill(self) -> dict[float, float]:
         scoreboard = getattr(self.pipeline, "scoreboard", None)
@@ -252,3 +278,8 @@ class App:
             return {}
         values = (float(score.skill) for score in scoreboard.brier)
         return dict(zip(self.settings.horizons, values, strict=True))
+
+
+def _health(prediction: Prediction) -> Health:
+    """Return the health to tell: observed red is red, whatever is predicted, or unknown."""
+    return Health.RED if prediction.observed is Health.RED else prediction.health

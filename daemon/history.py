@@ -15,6 +15,7 @@ from rnnd.codecs.tick import Example
 from rnnd.config.schema import AppSettings
 from rnnd.daemon.evidence import LONGEST, Evidence, Evidences
 from rnnd.daemon.pipeline import Prediction
+from rnnd.daemon.reasons import Reason
 from rnnd.daemon.unusual import UnusualEvent
 
 STRETCHES = 360  # of the time line
@@ -49,6 +50,7 @@ class Alarm:
     outcome: Outcome
     lead: float | None  # s from it to its failure
     evidence: tuple[Evidence, ...]
+    reasons: tuple[Reason, ...] = ()  # what had raised the probability, the most important first
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,8 @@ class History:
         _, _, red = next(iter(prediction.probabilities.values()))
         if prediction.outcomes.alarms:
             evidence = self._evidences.standing_out(self._text)
-            self._alarms.append(Alarm(prediction.time, red, "open", None, evidence))
+            reasons = prediction.reasons
+            self._alarms.append(Alarm(prediction.time, red, "open", None, evidence, reasons))
         if prediction.unusual_alarm:
             self._remember_unusual(prediction)
         self._remember(prediction.time, prediction.tick.examples)

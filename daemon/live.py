@@ -100,7 +100,9 @@ class PlainView:
                 f"{format_duration(horizon)} {red:.1%}"
                 for horizon, (_, _, red) in sorted(latest.probabilities.items())
             )
-            self.say(f"{clock(latest.time)}  {latest.health}; a failure within {chances}")
+            ahead = format_duration(next(iter(latest.probabilities)))
+            said = f"{latest.health} for the next {ahead}; a failure within {chances}"
+            self.say(f"{clock(latest.time)}  {said}")
 
 
 class LiveView:
@@ -134,7 +136,8 @@ def picture(chronicle: Chronicle, width: int) -> RenderableType:
     colour = COLOURS[latest.health]
     head = Text.assemble(
         (f" {str(latest.health).upper()} ", f"bold white on {colour}"),
-        f"  {latest.app}   {clock(latest.time)}   seen now: {latest.observed}",
+        f" for the next {format_duration(next(iter(latest.probabilities)))}"
+        f"   {latest.app}   {clock(latest.time)}   seen now: {latest.observed}",
     )
     if latest.time <= chronicle.live_from:
         head.append("   learning from history", "bold cyan")

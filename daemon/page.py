@@ -14,6 +14,7 @@ from rnnd import __version__
 from rnnd.config.units import format_duration
 from rnnd.daemon.history import Recent
 from rnnd.daemon.http import Request, Response, refuse
+from rnnd.daemon.reasons import Reason
 from rnnd.daemon.render import POLICY, RUNBOOKS, RUNBOOKS_POLICY, headers, render
 from rnnd.daemon.tally import AppStatus, ServiceStatus
 from rnnd.daemon.words import situation
@@ -128,12 +129,19 @@ def _describe_app(app: AppStatus) -> dict[str, Any]:
         "last_failures": [
             {"time": stamp(failure.time), "lead_seconds": failure.lead} for failure in app.failures
         ],
+        "red_from_probability": app.threshold if app.threshold < 1 else None,
+        "reasons": [_describe_reason(one) for one in app.reasons],
         "failure_rule": app.rule,
         "failure_rule_reason": app.rule_reason,
         "complaints": app.complaints,
         "situation": situation(app),
         **_describe_recent(app.recent),
     }
+
+
+def _describe_reason(reason: Reason) -> dict[str, Any]:
+    described: dict[str, Any] = msgspec.to_builtins(reason)
+    return described | {"since": stamp(reason.since)}
 
 
 def _describe_recent(recent: Recent) -> dict[str, Any]:
@@ -144,6 +152,7 @@ def _describe_recent(recent: Recent) -> dict[str, Any]:
                 "probability": alarm.probability,
                 "outcome": alarm.outcome,
                 "lead_seconds": alarm.lead,
+                "reasons": [_describe_reason(one) for one in alarm.reasons],
                 "evidence": msgspec.to_builtins(alarm.evidence),
             }
             for alarm in recent.alarms

@@ -25,6 +25,7 @@ from rnnd.daemon.incidents import tick_of_start
 from rnnd.daemon.oddity import Oddity
 from rnnd.daemon.onsets import OnsetDetector
 from rnnd.daemon.policy import AlarmPolicy
+from rnnd.daemon.reasons import Reason, Reasons
 from rnnd.daemon.rule import AutomaticRule
 from rnnd.daemon.scoring import Outcomes, Scoreboard
 from rnnd.daemon.unusual import EventWatch, UnusualEvent
@@ -35,6 +36,7 @@ WARM_FAILURES = 3  # failures seen, or else …
 WARM_HORIZONS = 100  # … alarm horizons passed, before anything is said
 SILENCE = 7 * 86400.0  # s; ticks of a longer silence are skipped
 ORANGE_BELOW = 0.5  # P(green) below which the prediction is orange
+RAISED = 1.5  # times the base rate, from which on a probability is worth explaining
 
 Probabilities = tuple[float, float, float]  # green, orange, red
 
@@ -54,6 +56,10 @@ class Prediction:
     tick: Tick
     unusual: tuple[UnusualEvent, ...] = ()  # the events that surprised most, the worst first
     unusual_alarm: bool = False  # this tick begins something more unusual than usual
+    threshold: float = 1.0  # the probability of the alarm's horizon from which on it is red
+    failing: bool = False  # red now, or so lately that more of it would be the same failure
+    raised: bool = False  # a failure is more probable than it usually is
+    reasons: tuple[Reason, ...] = ()  # of an alarm that was raised, the most important first
     new_rule: str | None = None  # what counts as a failure from the next tick on, if that changed
 
     @property
@@ -80,6 +86,8 @@ class AppPipeline:
         self._seed = seed
         self._watch = EventWatch(app.tick, seed) if app.order else None
         self.forecaster = self._new_forecaster()
+        names = self.codec.feature_names + (self._watch.names if self._watch else ())
+        self._reasons = Reasons(names, app.tick)
         self.policy = AlarmPolicy(self.horizons, app.alarm_budget * app.tick)
         self.oddity = Oddity(app.unusual_budget * app.tick, self.horizons[0])
         self.scoreboard = Scoreboard(self.horizons)
@@ -170,6 +178,8 @@ class AppPipeline:
         surprise, alarm, is_unusual = self.oddity.step((*ranks, forecast.surprise), speak=known)
         decision = self.policy.step(red, bool(onset[RED]), speak=known)
         outcomes = self.scoreboard.note(bool(onset[RED]), red, decision.alarm)
+        self._reasons.note(parts)
+        reasons = self._explain(number) if decision.alarm[0] else ()
         triples = share_out(forecast.probabilities)
         new_rule = self._choose_rule(number)
         return Prediction(
@@ -184,8 +194,21 @@ class AppPipeline:
             tick=tick,
             unusual=unusual,
             unusual_alarm=alarm,
+            threshold=float(decision.threshold[0]),
+            failing=observed is Health.RED or bool(immune[RED] > 0),
+            raised=bool(red[0] > RAISED * self.scoreboard.brier[0].base_rate),
+            reasons=reasons,
             new_rule=new_rule,
         )
+
+    def reasons(self) -> tuple[Reason, ...]:
+        """Return what raises the newest prediction's probability of a failure."""
+        if self._next is None or not self.scoreboard.ticks:
+            return ()
+        return self._explain(self._next - 1)
+
+    def _explain(self, number: int) -> tuple[Reason, ...]:
+        return self._reasons.find(self.forecaster, self.codec, number)
 
     def _judge(self, number: int, severities: NDArray[np.float64]) -> Health:
         """Return what the automatic rule makes of a tick, where one is in force."""
@@ -257,11 +280,14 @@ class AppPipeline:
         else:
             self._silent += 1
         blind = self._silent > max(4 * self.horizons[0], 2 * self._longest_silence)
+        return not self.warming_up and not blind
+
+    @property
+    def warming_up(self) -> bool:
+        """Whether too little was seen to say anything yet, of failures as they are defined now."""
         score = self.scoreboard
-        warm = (
-            score.alarm.failures >= WARM_FAILURES or score.ticks >= WARM_HORIZONS * self.horizons[0]
-        )
-        return warm and not blind
+        patient = score.ticks >= WARM_HORIZONS * self.horizons[0]
+        return score.alarm.failures < WARM_FAILURES and not patient
 
     def _colours(
         self, red: NDArray[np.bool_], triples: Sequence[Probabilities], unusual: bool, known: bool

@@ -16,6 +16,7 @@ from rnnd.codecs.health import Health
 from rnnd.config.units import format_duration
 from rnnd.daemon import timeline
 from rnnd.daemon.history import Alarm, Recent
+from rnnd.daemon.reasons import Reason
 from rnnd.daemon.tally import AppStatus, ServiceStatus
 from rnnd.daemon.words import (
     SHAPES,
@@ -24,10 +25,12 @@ from rnnd.daemon.words import (
     evidence_words,
     percent,
     plain,
+    reason_words,
+    since_words,
     situation,
 )
 
-HEADINGS = ("Raised", "Probability", "Outcome", "What stood out")
+HEADINGS = ("Raised", "Probability", "Outcome", "What raised it")
 ORDER = (Health.RED, Health.ORANGE, Health.UNKNOWN, Health.GREEN)
 
 
@@ -112,9 +115,10 @@ def _app(app: AppStatus) -> str:
         f'<div class="top"><h2 id="app-{name}">{name}</h2>'
         f'<span class="badge {app.health}"><span aria-hidden="true">{SHAPES[app.health]}</span> '
         f"{app.health}</span>"
+        f"{_outlook(app)}"
         f'<span class="soft">observed now: {SHAPES[app.observed]} {app.observed}</span></div>\n'
         f"<p>{text(situation(app))}</p>\n"
-        f"{_horizons(app)}{timeline.draw(app.recent)}\n{_complaints(app)}"
+        f"{_horizons(app)}{_reasons(app)}{timeline.draw(app.recent)}\n{_complaints(app)}"
         f"{_alarms(app.recent.alarms)}"
         f'<details id="more-{name}"><summary id="toggle-{name}">'
         "What stands out, what was bad, what it is doing</summary>\n"
@@ -122,22 +126,53 @@ def _app(app: AppStatus) -> str:
     )
 
 
+def _outlook(app: AppStatus) -> str:
+    """Return how far ahead the colour looks."""
+    if not app.probabilities:
+        return ""
+    return (
+        f'<span class="soft">for the next {format_duration(next(iter(app.probabilities)))}</span>'
+    )
+
+
 def _horizons(app: AppStatus) -> str:
     if not app.probabilities:
         return ""
+    alarm = next(iter(app.probabilities))
     rows = "".join(
         f'<div role="listitem"><span>within {format_duration(horizon)} </span>'
         f'<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
         f'<rect class="track" width="100" height="10"/>'
-        f'<rect class="fill" width="{100 * red:.2f}" height="10"/></svg>'
-        f"<span>{percent(red)}</span></div>"
+        f'<rect class="fill" width="{100 * red:.2f}" height="10"/>{_mark(app, horizon == alarm)}'
+        f"</svg><span>{percent(red)}</span></div>"
         for horizon, (_, _, red) in sorted(app.probabilities.items())
     )
-    ahead = format_duration(next(iter(app.probabilities)))
+    ahead = format_duration(alarm)
+    mark = " Red begins at the mark." if app.threshold < 1 else ""
     return (
         f'<h3>Probability of a failure</h3><div class="horizons" role="list">{rows}</div>'
-        f'<p class="legend">Colour and alarms look {ahead} ahead.</p>'
+        f'<p class="legend">Colour and alarms look {ahead} ahead.{mark}</p>'
     )
+
+
+def _mark(app: AppStatus, shown: bool) -> str:
+    """Return the place from which on the probability is red."""
+    if not shown or app.threshold >= 1:
+        return ""
+    return f'<rect class="mark" x="{100 * app.threshold - 0.3:.2f}" width="0.6" height="10"/>'
+
+
+def _reasons(app: AppStatus) -> str:
+    """Return what raises the probability, or nothing."""
+    items = "".join(_reason(one, since_words(one, app.predicted_at)) for one in app.reasons)
+    return f"<h3>What raises it</h3><ul>{items}</ul>" if items else ""
+
+
+def _reason(reason: Reason, since: str = "") -> str:
+    line = reason.line or reason.template
+    example = f"<br><code>{text(line)}</code>" if line else ""
+    said = ", ".join(filter(None, (reason_words(reason), since)))
+    return f"<li>{text(said)}{example}</li>"
 
 
 def _complaints(app: AppStatus) -> str:
@@ -160,7 +195,7 @@ def _alarms(alarms: Iterable[Alarm]) -> str:
 
 
 def _alarm(alarm: Alarm) -> str:
-    found = "".join(
+    found = "".join(map(_reason, alarm.reasons)) or "".join(
         f"<li>{evidence_words(one)} – <code>{text(one.text)}</code></li>" for one in alarm.evidence
     )
     cells = (

@@ -8,6 +8,7 @@ import msgspec
 from rnnd.codecs.health import Health
 from rnnd.daemon.history import Recent
 from rnnd.daemon.pipeline import Prediction
+from rnnd.daemon.reasons import Reason
 
 LEAD_BUCKETS = (30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0)  # s
 
@@ -97,6 +98,11 @@ class AppStatus:
     catching_up: bool = False
     complaints: dict[str, str] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()  # the newest last
+    warming_up: bool = False
+    failures_known: int = 0  # seen under the rule that is in force
+    threshold: float = 1.0  # the probability within the alarm's horizon from which on it is red
+    failed_at: float | None = None  # when the failure began that further reds would belong to
+    reasons: tuple[Reason, ...] = ()  # what raises the probability now, the most important first
     rule: str = ""  # what makes a failure
     rule_reason: str = ""
     recent: Recent = field(default_factory=Recent)

@@ -6,6 +6,7 @@ from rnnd.codecs.health import Health
 from rnnd.config.units import format_duration
 from rnnd.daemon.evidence import Evidence
 from rnnd.daemon.pipeline import WARM_FAILURES, WARM_HORIZONS
+from rnnd.daemon.reasons import Reason
 from rnnd.daemon.tally import AppStatus
 
 SHAPES = {Health.GREEN: "●", Health.ORANGE: "▲", Health.RED: "■", Health.UNKNOWN: "?"}
@@ -63,19 +64,31 @@ def situation(app: AppStatus) -> str:
         return "No log file is there yet; rnnd waits for one."
     if app.predicted_at is None:
         return "Waiting for the first tick to end."
+    if app.observed is Health.RED:
+        return f"It is failing now. {_outlook(app)}"
+    if app.failed_at is not None:
+        return f"It failed {clock(app.failed_at)}, not long ago. {_outlook(app)}"
+    return _outlook(app)
+
+
+def _outlook(app: AppStatus) -> str:
+    """Return what is expected, and why the colour does not follow what is farther off."""
     if app.health is Health.UNKNOWN:
         return _unknown(app)
-    horizon, (_, _, red) = next(iter(app.probabilities.items()))
-    said = f"A failure within {format_duration(horizon)} is {percent(red)} probable."
-    return f"It is failing now. {said}" if app.observed is Health.RED else said
+    (horizon, (_, _, red)), *others = app.probabilities.items()
+    said = f"A failure within {format_duration(horizon)} is {percent(red)} probable"
+    said += f" (red from {percent(app.threshold)})." if app.threshold < 1 else "."
+    far = [(h, p) for h, (_, _, p) in others if h > horizon and p >= max(0.25, 2 * red)]
+    for h, p in far if app.health is not Health.RED else ():
+        said += f" Within {format_duration(h)}, farther ahead than the colour looks, {percent(p)}."
+    return said
 
 
 def _unknown(app: AppStatus) -> str:
-    seen = app.tally.failures_predicted + app.tally.failures_missed
-    if seen < WARM_FAILURES:
+    if app.warming_up:
         return (
-            f"Warming up: {counted(seen, 'failure')} seen so far. A colour comes after "
-            f"{WARM_FAILURES}, or after {WARM_HORIZONS} horizons without."
+            f"Warming up: {counted(app.failures_known, 'failure')} seen so far. A prediction comes "
+            f"after {WARM_FAILURES}, or after {WARM_HORIZONS} horizons without."
         )
     return (
         f"Blind: the log has been silent for long. Its last tick ended {clock(app.predicted_at)}."
@@ -91,3 +104,44 @@ def evidence_words(one: Evidence) -> str:
     if one.kind == "new":
         return f"new: {one.recent:.0f}"
     return f"{one.kind}: {one.recent:.0f}, usually {one.usual:.0f}"
+
+
+def reason_words(reason: Reason) -> str:
+    """Return what raises the probability, and by how much.
+
+    >>> reason_words(Reason("overdue", 3.0, "heartbeat", value=90.0, usual=10.0))
+    'overdue, for 1m30s, usually every 10s: odds × 3.0'
+    """
+    value, usual = reason.value, reason.usual
+    said = {
+        "more": "more such lines than usual",
+        "fewer": "fewer such lines than usual",
+        "overdue": "overdue",
+        "regular": "such lines come",
+        "number": "an unusual number",
+        "rare": "lines of a rare kind",
+        "severity": f"how many lines of severity {reason.template} come",
+        "lines": "how many lines come in all",
+        "new": "lines of a new kind",
+        "order": "the order of the lines",
+        "time": "the time of day",
+        "past": "when it last was orange or red",
+    }[reason.kind]
+    if reason.kind == "regular" and usual is not None:
+        said += f", about every {format_duration(max(usual, 1.0))}"
+    elif reason.kind == "overdue" and value is not None and usual is not None:
+        said += f", for {format_duration(value)}, usually every {format_duration(max(usual, 1.0))}"
+    elif value is not None and usual is not None:
+        said += f", {value:.4g}, usually about {usual:.4g}"
+    return f"{said}: odds × {reason.factor:,.1f}"
+
+
+def since_words(reason: Reason, now: float | None) -> str:
+    """Return since when a reason has held, at time *now*.
+
+    >>> since_words(Reason("time", 2.0, since=1772323200.0), now=1772323260.0)
+    'since 2026-03-01 00:00:00, 1m'
+    """
+    if reason.since is None or now is None:
+        return "for a long time"
+    return f"since {clock(reason.since)}, {format_duration(max(now - reason.since, 1.0))}"

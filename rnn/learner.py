@@ -156,7 +156,14 @@ class Forecaster:
         """How many things `what_if` can tell apart: the features of a vector, and past onsets."""
         return self._input_size + 1
 
-    def what_if(self, usual: NDArray[np.bool_], steps: int = 64) -> NDArray[np.float64]:
+    @property
+    def deviations(self) -> Vector:
+        """How far each feature of the newest vector is from its mean, in standard deviations."""
+        rows, _ = self._foresight.past(1)
+        newest: Vector = rows[0]
+        return newest
+
+    def what_if(self, usual: NDArray[np.bool_], steps: int = 32) -> NDArray[np.float64]:
         """Return what would be forecast, (N, E, H), had some of the causes been as usual.
 
         *usual*, (N, causes), says which: those features are put to their mean over the newest

@@ -22,6 +22,7 @@ from rnnd.daemon.evidence import Evidence
 from rnnd.daemon.history import Alarm, Line, Recent
 from rnnd.daemon.http import HttpServer, Response
 from rnnd.daemon.page import Pages
+from rnnd.daemon.reasons import Reason
 from rnnd.daemon.tally import AppStatus, ServiceStatus, Tally
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[bold red]<b>\u202e\r\n\x9b"
@@ -29,10 +30,17 @@ HOSTILE = "\x1b]0;owned\x07\x1b[2J[bold red]<b>\u202e\r\n\x9b"
 
 def app(name: str, health: Health) -> AppStatus:
     evidence = (Evidence("missing", "heartbeat <*>", 0.0, 60.0), Evidence("new", HOSTILE, 3.0, 0.0))
+    reasons = (
+        Reason("overdue", 4.0, "heartbeat <*>", "INFO heartbeat 7", 90.0, 10.0, 1772323120.0),
+        Reason("more", 2.0, HOSTILE, HOSTILE),
+    )
     return AppStatus(
         name=name,
         logs=("/var/log/web.log",),
         health=health,
+        reasons=reasons,
+        rule="a line of severity error or worse, merged at 10m",
+        rule_reason="as configured",
         observed=Health.GREEN,
         probabilities={600.0: (0.1, 0.1, 0.8), 60.0: (0.7, 0.1, 0.2)},
         predicted_at=1772323210.0,
@@ -40,7 +48,7 @@ def app(name: str, health: Health) -> AppStatus:
         complaints={HOSTILE: HOSTILE},
         tally=Tally(lines=1234, failures_predicted=3, failures_missed=1, alarms_false=2),
         recent=Recent(
-            alarms=(Alarm(1772323210.0, 0.8, "true", 90.0, evidence),),
+            alarms=(Alarm(1772323210.0, 0.8, "true", 90.0, evidence, reasons),),
             lines=(Line(1772323210.0, Health.RED, HOSTILE),),
             evidence=evidence,
         ),
@@ -89,6 +97,9 @@ def test_explain_names_what_stands_out_and_the_lines_behind_it(
     said = capsys.readouterr().out
     assert "A failure within 10m is 80.0 % probable." in said
     assert "missing: 0, usually 60 – heartbeat <*>" in said
+    assert "overdue, for 1m30s, usually every 10s: odds × 4.0, since 2026-03-01 00:00:00" in said
+    assert "INFO heartbeat 7" in said
+    assert "A failure is a line of severity error or worse, merged at 10m (as configured)." in said
     assert "2026-03-01T00:00:10Z at 80.0 %: came true, 90 s later" in said
 
 

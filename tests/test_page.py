@@ -17,6 +17,7 @@ from rnnd.daemon.history import Alarm, Line, Recent, Stretch
 from rnnd.daemon.http import HttpServer, Request
 from rnnd.daemon.metrics import StatusCollector
 from rnnd.daemon.page import Pages
+from rnnd.daemon.reasons import Reason
 from rnnd.daemon.render import POLICY, render
 from rnnd.daemon.tally import AppStatus, ServiceStatus, Tally
 
@@ -41,12 +42,16 @@ STATES = {
     "starting": (),
     "reading": (app(Health.UNKNOWN, catching_up=True, lag_bytes=4096),),
     "no file": (app(Health.UNKNOWN, files=0),),
-    "warming up": (app(Health.UNKNOWN, tally=Tally(failures_missed=1)),),
+    "warming up": (app(Health.UNKNOWN, warming_up=True, failures_known=1),),
     "blind": (app(Health.UNKNOWN),),
     "green": (app(Health.GREEN),),
     "orange": (app(Health.ORANGE),),
     "red": (app(Health.RED),),
     "failing": (app(Health.RED, observed=Health.RED),),
+    "failing while warming up": (app(Health.RED, observed=Health.RED, warming_up=True),),
+    "failed": (app(Health.GREEN, failed_at=BEGIN),),
+    "far": (app(Health.GREEN, probabilities={600.0: (0.9, 0.1, 0.02), 3600.0: (0.4, 0, 0.6)}),),
+    "threshold": (app(Health.RED, threshold=0.25),),
 }
 SAID = {
     "starting": "Reading the configured logs",
@@ -58,6 +63,10 @@ SAID = {
     "orange": "▲ orange",
     "red": "A failure within 10m is 80.0 % probable.",
     "failing": "It is failing now.",
+    "failing while warming up": "■ red",
+    "failed": "It failed 2026-03-01 00:00:00, not long ago.",
+    "far": "Within 1h, farther ahead than the colour looks, 60.0 %.",
+    "threshold": "80.0 % probable (red from 25.0 %).",
 }
 
 
@@ -79,11 +88,13 @@ def hostile() -> AppStatus:
     evidence = (Evidence("new", HOSTILE, 3.0, 0.0),)
     recent = replace(
         past(),
-        alarms=(Alarm(BEGIN, 0.8, "open", None, evidence),),
+        alarms=(Alarm(BEGIN, 0.8, "open", None, evidence, (Reason("number", 2.0, "", HOSTILE),)),),
         lines=(Line(BEGIN, Health.RED, HOSTILE),),
         evidence=evidence,
     )
-    return app(Health.RED, recent=recent, complaints={HOSTILE: HOSTILE}, logs=(HOSTILE,))
+    reasons = (Reason("more", 3.0, HOSTILE, HOSTILE), Reason("fewer", 2.0, HOSTILE))
+    more: dict[str, Any] = {"recent": recent, "reasons": reasons, "rule": HOSTILE}
+    return app(Health.RED, complaints={HOSTILE: HOSTILE}, logs=(HOSTILE,), **more)
 
 
 @pytest.fixture(scope="module")

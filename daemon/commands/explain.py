@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -11,8 +12,9 @@ from rich.text import Text
 
 from rnnd.daemon import client
 from rnnd.daemon.evidence import Evidence
+from rnnd.daemon.reasons import Reason
 from rnnd.daemon.terminal import health_text
-from rnnd.daemon.words import evidence_words, percent, plain
+from rnnd.daemon.words import evidence_words, percent, plain, reason_words, since_words
 from rnnd.errors import UsageError
 
 OUTCOMES = {"open": "still open", "true": "came true", "false": "false alarm"}
@@ -51,6 +53,8 @@ def _paragraphs(app: dict[str, Any]) -> Iterator[str]:
     for horizon, shares in app["probabilities"].items():
         yield f"  within {horizon}: {percent(shares['red'])}"
     yield f"The last tick was more unusual than {percent(app['surprise'])} of those before."
+    now = app["predicted"]
+    yield from _section("What raises it", _reasons(app["reasons"], now))
     yield from _section("What stands out now", _evidence(app["evidence"]))
     yield from _section("Unusual alarms of late", _unusual(app["recent_unusual"]))
     lines = (f"{one['time']} {one['health']}: {plain(one['line'])}" for one in app["recent_lines"])
@@ -79,10 +83,31 @@ def _unusual(found: list[dict[str, Any]]) -> Iterator[str]:
             yield f"  {line}"
 
 
+def read_time(text: str | None) -> float | None:
+    """Return the seconds since the epoch that *text* says.
+
+    >>> read_time("1970-01-01T00:01:00Z")
+    60.0
+    """
+    return None if text is None else datetime.fromisoformat(text).timestamp()
+
+
+def read_reason(found: dict[str, Any]) -> Reason:
+    """Return the reason that the daemon described."""
+    return msgspec.convert(found | {"since": read_time(found["since"])}, Reason)
+
+
+def _reasons(found: list[dict[str, Any]], now: str | None) -> Iterator[str]:
+    for one in found:
+        reason = read_reason(one)
+        yield f"{reason_words(reason)}, {since_words(reason, read_time(now))}"
+        yield from (f"  {plain(text)}" for text in (reason.template, reason.line) if text)
+
+
 def _alarms(alarms: list[dict[str, Any]]) -> Iterator[str]:
     for alarm in alarms:
         lead = f", {alarm['lead_seconds']:.0f} s later" if alarm["lead_seconds"] else ""
         outcome = OUTCOMES[alarm["outcome"]] + lead
         yield f"{alarm['time']} at {percent(alarm['probability'])}: {outcome}"
-        for line in _evidence(alarm["evidence"]):
+        for line in _reasons(alarm["reasons"], alarm["time"]):
             yield f"  {line}"

@@ -31,6 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not console.is_terminal:
         console.width = 1000  # a pipe has no edge to wrap at
     console.print(_table(status["apps"]))
+    if any(app["probabilities"] for app in status["apps"]):
+        console.print(Text("* this probability sets the colour", style="dim"))
     for app in sorted(status["apps"], key=_order):
         console.print(Text(f"{plain(app['name'])}: {plain(app['situation'])}"))
         console.print(Text(f"{plain(app['name'])}: a failure is {plain(app['failure_rule'])}"))
@@ -47,8 +49,10 @@ def _table(apps: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("app", "health", "observed"):
         table.add_column(heading)
+    colouring = {next(iter(app["probabilities"]), None) for app in apps}
     horizons = list(dict.fromkeys(h for app in apps for h in app["probabilities"]))
-    for heading in (*(f"in {h}" for h in horizons), "predicted", "missed", "false", "lines"):
+    risks = (f"in {h}{'*' if h in colouring else ''}" for h in horizons)
+    for heading in (*risks, "predicted", "missed", "false", "lines"):
         table.add_column(heading, justify="right")
     for app in sorted(apps, key=_order):
         table.add_row(

@@ -223,8 +223,8 @@ def test_in_a_pipe_six_hours_learnt_and_every_hour_live_have_a_line() -> None:
         f"Mon 12:00:00  learning, {record}",
         f"Mon 18:00:00  learning, {record}",
         f"Tue 00:00:00  learning, {record}",
-        "Tue 01:01:00  green; a failure within 10m 12.5%",
-        "Tue 02:00:00  green; a failure within 10m 12.5%",
+        "Tue 01:01:00  green for the next 10m; a failure within 10m 12.5%",
+        "Tue 02:00:00  green for the next 10m; a failure within 10m 12.5%",
     ]
 
 

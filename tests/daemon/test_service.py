@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
+from rnnd.codecs.health import Health
 from rnnd.config.schema import AppSettings, Settings
 from rnnd.daemon import files
 from rnnd.daemon.app import App
@@ -129,6 +131,26 @@ def test_silent_ticks_are_closed_as_time_passes(bench: Bench) -> None:
     settle(app, 105 * TICK + 3.1)
 
     assert bench.pipelines["app"].closed == [100, 101, 102, 103, 104]
+
+
+def test_observed_red_is_red_even_while_nothing_can_be_predicted(bench: Bench) -> None:
+    class Warming(FakePipeline):
+        warming_up = True
+
+        def close(self, before: int) -> list[Prediction]:
+            unknown = {600.0: Health.UNKNOWN}
+            return [replace(one, healths=unknown) for one in super().close(before)]
+
+    bench.log.write_text("1 red\n2 fine\n")
+    settings = bench.settings.apps[0]
+    app = App(settings, Warming(), StateFile(bench.directory / "app.rnnd"), grace=3.0)
+
+    app.turn(20.0 + 3, 0.0)
+    failing = app.status()
+    app.turn(30.0 + 3, 0.0)
+
+    assert failing.health is Health.RED
+    assert app.status().health is Health.UNKNOWN
 
 
 def test_a_log_ahead_of_our_clock_closes_its_own_ticks(bench: Bench) -> None:

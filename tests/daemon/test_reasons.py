@@ -1,0 +1,136 @@
+"""Why a failure is probable: causes, lines and times, found through the real pipeline."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from rnnd.config.schema import AppSettings, Rule
+from rnnd.daemon.pipeline import AppPipeline, Prediction
+from rnnd.daemon.reasons import Reason, causes
+from rnnd.rnn.checkpoint import flatten, pack
+
+START = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
+APP = AppSettings(
+    name="shop", logs=(), tick=60.0, more_horizons=(), alarm_budget=4 / 86400,
+    red=Rule(severity="critical"),
+)  # fmt: skip
+
+
+def line(seconds: float, text: str) -> bytes:
+    moment = datetime.fromtimestamp(START + seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ} {text}\n".encode()
+
+
+def story(hours: float, sign: str) -> bytes:
+    """Return a log in which *sign* goes on for ten minutes before every failure."""
+    rng = np.random.default_rng(0)
+    lines = []
+    failing = 3600.0
+    for second in np.arange(0.0, hours * 3600, 20.0):
+        near = failing - 600 < second < failing
+        lines.append(line(second, f"INFO request {rng.integers(1000)} took {rng.integers(90)} ms"))
+        if sign == "retries" and near and rng.random() < 0.8:
+            lines.append(line(second, f"INFO retrying order {rng.integers(1000)}"))
+        if sign == "heartbeat" and not near:
+            lines.append(line(second, "INFO heartbeat of the replica"))
+        if sign == "heap":
+            heap = 90 + rng.integers(9) if near else 40 + rng.integers(9)
+            lines.append(line(second, f"INFO heap at {heap} percent"))
+        if second >= failing:
+            lines.append(line(second, "CRITICAL out of workers"))
+            failing += rng.uniform(2000, 4000)
+    return b"".join(lines)
+
+
+def alarms(sign: str) -> list[Prediction]:
+    """Return the predictions of the alarms of the last third of a log, by its *sign*."""
+    pipeline = AppPipeline(APP)
+    pipeline.feed("app.log", story(48, sign), 0.0)
+    found = [one for one in pipeline.finish() if one.outcomes.alarms]
+    return found[len(found) * 2 // 3 :]
+
+
+@pytest.fixture(scope="module")
+def retries() -> list[Prediction]:
+    return alarms("retries")
+
+
+def first_reasons(predictions: list[Prediction]) -> list[Reason]:
+    return [one.reasons[0] for one in predictions if one.reasons]
+
+
+def test_the_lines_that_announce_a_failure_are_the_first_reason(retries: list[Prediction]) -> None:
+    found = first_reasons(retries)
+
+    named = [one for one in found if "retrying order" in one.template]
+    assert len(named) > 0.7 * len(retries)
+    assert all(one.kind == "more" and one.factor > 1.3 for one in named)
+    assert all("INFO retrying order" in one.line for one in named)
+
+
+def test_a_reason_has_lasted_for_as_long_as_the_sign_has(retries: list[Prediction]) -> None:
+    lasted = [
+        one.time - reason.since
+        for one in retries
+        for reason in one.reasons[:1]
+        if reason.since is not None and "retrying" in reason.template
+    ]
+
+    assert lasted
+    assert all(60 <= seconds <= 900 for seconds in lasted)
+
+
+def test_a_heartbeat_that_is_missing_is_named() -> None:
+    named = [
+        reason
+        for one in alarms("heartbeat")
+        for reason in one.reasons
+        if "heartbeat of the replica" in reason.template and reason.kind in ("fewer", "overdue")
+    ]
+
+    assert named
+
+
+def test_a_number_out_of_its_range_is_named_with_what_it_usually_is() -> None:
+    named = [
+        reason
+        for one in alarms("heap")
+        for reason in one.reasons
+        if reason.kind == "number" and "heap at" in reason.template
+    ]
+
+    assert named
+    for reason in named:
+        assert reason.value is not None
+        assert reason.value >= 90
+        assert reason.usual is not None
+        assert 40 < reason.usual < 75
+
+
+def test_explaining_changes_nothing() -> None:
+    asked, left = AppPipeline(APP), AppPipeline(APP)
+    for pipeline in (asked, left):
+        pipeline.feed("app.log", story(8, "retries"), 0.0)
+        pipeline.close(pipeline.tick_of("app.log") or 0)
+
+    asked.reasons()
+
+    saved = [pack("test", *flatten(pipeline.state())) for pipeline in (asked, left)]
+    assert saved[0] == saved[1]
+
+
+def test_before_anything_was_seen_there_is_no_reason() -> None:
+    assert AppPipeline(APP).reasons() == ()
+
+
+def test_every_feature_belongs_to_one_cause() -> None:
+    names = AppPipeline(APP).codec.feature_names
+
+    found = causes(names)
+
+    features = sorted(feature for cause in found for feature in cause.features)
+    assert features == list(range(len(names) + 1))
+    assert {cause.kind for cause in found} == {
+        "more", "overdue", "number", "severity", "lines", "new", "time", "past"
+    }  # fmt: skip
