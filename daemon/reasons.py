@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnd.codecs.log import LogCodec
+from rnnd.codecs.parsed import unpack
 from rnnd.codecs.tick import TickPart
 from rnnd.rnn.attribution import shapley
 from rnnd.rnn.learner import Forecaster
@@ -62,6 +63,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(r"bucket (\d+) overdue"), "overdue"),
     (re.compile(r"bucket (\d+) "), "more"),
     (re.compile(r"slot (\d+) "), "number"),
+    (re.compile(r"severity (?:debug|info|notice)()"), "lines"),  # most of them
     (re.compile(r"severity (\w+)"), "severity"),
     (re.compile(r"lines()"), "lines"),
     (re.compile(r"new templates()"), "new"),
@@ -187,10 +189,15 @@ class Reasons:
                 for kind in part.kinds.tolist():
                     template = int(part.table.templates[kind])
                     if template >= 0 and wanted(int(codec.templates.joined[template])):
-                        line: bytes = part.newest.get(kind, part.table.texts[kind])
-                        masked = kind not in part.newest and b"0" in line  # digits are put to 0
-                        return "" if masked else line[:LONGEST].decode("utf-8", "replace").strip()
+                        line = part.newest.get(kind) or _message(part.table.texts[kind])
+                        return line[:LONGEST].decode("utf-8", "replace").strip()
         return ""
+
+
+def _message(text: bytes) -> bytes:
+    """Return the message of a kind of lines; nothing where its numbers were put to 0."""
+    message = unpack(text).message
+    return b"" if b"0" in message else message
 
 
 def _log_odds(p: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -34,27 +34,30 @@ HEADINGS = ("Raised", "Probability", "Outcome", "What raised it")
 ORDER = (Health.RED, Health.ORANGE, Health.UNKNOWN, Health.GREEN)
 
 
-def _read(name: str, package: str = "rnnd.daemon") -> str:
+def read_resource(name: str, package: str = "rnnd.daemon") -> str:
+    """Return the text of the file *name* that is installed with *package*."""
     return files(package).joinpath(name).read_text(encoding="utf-8")
 
 
-PAGE = Template(_read("page.html"))
-STYLE = _read("page.css")
-SCRIPT = _read("page.js")
-RUNBOOKS = _read("prometheus/runbooks.html", "rnnd.config")
+PAGE = Template(read_resource("page.html"))
+STYLE = read_resource("page.css")
+SCRIPT = read_resource("page.js")
+RUNBOOKS = read_resource("prometheus/runbooks.html", "rnnd.config")
 
 
-def _hash(text: str) -> str:
+def content_hash(text: str) -> str:
+    """Return the hash by which a content-security policy allows *text*."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_hash(STYLE)}'; script-src 'sha256-{_hash(SCRIPT)}'; "
+    f"default-src 'none'; style-src 'sha256-{content_hash(STYLE)}'; "
+    f"script-src 'sha256-{content_hash(SCRIPT)}'; "
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 RUNBOOKS_STYLE = RUNBOOKS.partition("<style>")[2].partition("</style>")[0]
 RUNBOOKS_POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_hash(RUNBOOKS_STYLE)}'; img-src data:; "
+    f"default-src 'none'; style-src 'sha256-{content_hash(RUNBOOKS_STYLE)}'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 

@@ -97,7 +97,7 @@ def test_explain_names_what_stands_out_and_the_lines_behind_it(
     said = capsys.readouterr().out
     assert "A failure within 10m is 80.0 % probable." in said
     assert "missing: 0, usually 60 – heartbeat <*>" in said
-    assert "overdue, for 1m30s, usually every 10s: odds × 4.0, since 2026-03-01 00:00:00" in said
+    assert "overdue, for 1m30s, usually every 10s: odds × 4.0, since 2026-02-28 23:58:40" in said
     assert "INFO heartbeat 7" in said
     assert "A failure is a line of severity error or worse, merged at 10m (as configured)." in said
     assert "2026-03-01T00:00:10Z at 80.0 %: came true, 90 s later" in said

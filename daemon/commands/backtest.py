@@ -17,12 +17,14 @@ from rich.table import Table
 from rnnd.codecs.zone import parse_zone
 from rnnd.config.schema import AppSettings
 from rnnd.config.units import format_duration, parse_duration, parse_rate
+from rnnd.daemon.account import Account
 from rnnd.daemon.backtest import Evaluation, Replay, Result, as_json
 from rnnd.daemon.configuration import configured_app
 from rnnd.daemon.files import why, write_atomically
 from rnnd.daemon.incidents import load_incidents
 from rnnd.daemon.pipeline import AppPipeline, Prediction
 from rnnd.daemon.predictions import HEADER, csv_rows, format_time
+from rnnd.daemon.report import render
 from rnnd.errors import ConfigError, RnndError, UsageError
 
 
@@ -88,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timezone", type=zone, metavar="ZONE", help=ZONE_HELP)
     parser.add_argument("--predictions", metavar="CSV", help="write every prediction")
     parser.add_argument("--json", metavar="FILE", help="write the scores (- for standard output)")
+    parser.add_argument("--html", metavar="FILE", help="write a report as one page (- likewise)")
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
 
 
@@ -98,13 +101,22 @@ def run(arguments: argparse.Namespace) -> int:
     pipeline = AppPipeline(app, arguments.seed, incidents)
     replay = Replay(pipeline, app.logs)
     evaluation = Evaluation(pipeline)
+    account = Account(app) if arguments.html else None
     with ExitStack() as stack:
         progress = stack.enter_context(progress_bar())
         write = stack.enter_context(predictions_file(arguments.predictions))
         for prediction in replay.predictions(progress):
             evaluation.note(prediction)
             write(prediction)
+            if account is not None:
+                account.note(prediction)
     result = evaluation.result()
+    if account is not None:
+        page = render(result, account)
+        if arguments.html == "-":
+            print(page, end="")
+            return 0
+        save(arguments.html, page)
     if arguments.json == "-":
         print(json.dumps(as_json(result), indent=2))
         return 0

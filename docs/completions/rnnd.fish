@@ -21,6 +21,7 @@ complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l budget -x -d 'fals
 complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l timezone -x -d 'of timestamps that name none: UTC, +01:00, Europe/Paris (default: this machine\'s)'
 complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l predictions -r -F -d 'write every prediction'
 complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l json -r -F -d 'write the scores (- for standard output)'
+complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l html -r -F -d 'write a report as one page (- likewise)'
 complete -c rnnd -n '__fish_seen_subcommand_from backtest' -F
 complete -c rnnd -n '__fish_use_subcommand' -a status -d 'show the running daemon\'s apps, the worst first'
 complete -c rnnd -n '__fish_seen_subcommand_from status' -l help -d 'show this help message and exit'
