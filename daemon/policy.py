@@ -7,10 +7,14 @@ within one horizon, and a red that stays is a new claim. An alarm is true if a f
 the horizon, else false.
 
 The threshold is not a setting. Every candidate of a grid is followed as if it had been the
-threshold all along: its alarms, and how many of them were false, older ones being forgotten. The
-lowest candidate whose false alarms, and those of all above it, stay within the budget is the
-threshold of the next tick. What is published is followed by the same rule, beside the candidates:
-where it spends less or more than the budget, the allowance grows or shrinks a little.
+threshold all along: its alarms, and how many of them were false, older ones being forgotten. What
+is not known of it yet is taken from what the probability says of itself: alarms at 90 % are false
+once in ten times, and there are no more true ones than failures. The lowest candidate whose false
+alarms, and those of all above it, stay within the allowance is the threshold of the next tick.
+
+The allowance is the budget, corrected by a ledger of what was published: credit that was not spent
+lowers the threshold, until it is spent, and debt raises it. So the false alarms that come out keep
+closer to the budget than chance would: a small budget is neither wasted nor gone in one bad night.
 """
 
 import math
@@ -23,7 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 NEVER = -(2**62)
-MARGIN = 0.9  # of the budget that is planned with: the lowest threshold was chosen for its luck
+CREDIT = 3.0  # false alarms; more of credit or debt than that is no longer counted
+SETTLED_IN = 2.0  # false alarms, at the rate of the budget, in which credit or debt is settled
+LEAST, MOST = 0.1, 4.0  # times the budget that may be spent meanwhile
+DOUBT = 1.0  # false alarms that what candidates claim of themselves counts for
 DECAY_EVERY = 64  # ticks; forgetting in steps costs nothing a tick
 
 
@@ -68,6 +75,8 @@ class AlarmPolicy:
         grid = np.append(np.linspace(log_odds(floor), 6.0, candidates), np.inf)  # the last: never
         self._grid = grid.tolist()
         shape = (len(horizons), len(grid) + 1)  # the last column is what is published
+        shares = 1 / (1 + np.exp(-grid))
+        self._claimed = 1 / shares - 1  # false alarms for a true one, as candidates claim
         self._thresholds = np.broadcast_to(np.append(grid, np.inf), shape).copy()  # (H, G)
         self._red = np.zeros(shape, bool)
         self._last = np.full(shape, NEVER, np.int64)  # tick of the newest alarm
@@ -75,6 +84,7 @@ class AlarmPolicy:
         self._pending = np.zeros(shape, bool)  # the newest alarm has no outcome yet
         self._false = np.zeros(shape)  # false alarms, forgetting
         self._exposure = 0.0  # ticks, forgetting
+        self._failures = 0
         self._now = 0
         self._levels: list[int] = []  # what the newest decision rests on, for `_same`
         self._due = 0
@@ -130,6 +140,7 @@ class AlarmPolicy:
     def _settle(self, onset: bool) -> None:
         """Give alarms their outcome: true at an onset, false once their horizon has passed."""
         if onset:
+            self._failures += 1
             self._pending[:] = False
             self._hold[:] = NEVER
         expired = self._pending & (self._now >= self._last + self.horizons)
@@ -143,10 +154,12 @@ class AlarmPolicy:
 
     def _choose(self) -> NDArray[np.float64]:
         """Return the lowest thresholds, (H,), that keep within what may be spent."""
-        allowed = MARGIN * self.budget * self._exposure  # false alarms in the window
-        spent = self._false[:, -1:]
-        allowance = np.clip(allowed + 2 * (allowed - spent), 0, 1.5 * allowed)  # (H, 1)
-        within = self._false[:, :-1] <= allowance
+        failures = (self._failures + 0.5) / (self._now + 1000)  # a tick
+        doubt = DOUBT / np.maximum(failures * self._claimed, 1e-12)  # (G,) ticks
+        rate = (self._false[:, :-1] + DOUBT) / (self._exposure + doubt)  # (H, G) false a tick
+        spent = self._false[:, -1:] + self._pending[:, -1:]
+        credit = np.clip(self.budget * self._exposure - spent, -CREDIT, CREDIT)
+        within = rate <= self.budget * np.clip(1 + credit / SETTLED_IN, LEAST, MOST)
         within[:, -1] = True
         above = np.logical_and.accumulate(within[:, ::-1], axis=1)[:, ::-1]  # and all above it
         chosen: NDArray[np.float64] = self._thresholds[np.arange(len(within)), above.argmax(axis=1)]
@@ -162,6 +175,7 @@ class AlarmPolicy:
             "pending": self._pending.copy(),
             "false": self._false.copy(),
             "exposure": self._exposure,
+            "failures": self._failures,
             "now": self._now,
             "levels": list(self._levels),
             "due": self._due,
@@ -178,6 +192,7 @@ class AlarmPolicy:
         self._pending = np.array(state["pending"], bool)
         self._false = np.array(state["false"], np.float64)
         self._exposure = float(state["exposure"])
+        self._failures = int(state["failures"])
         self._now = int(state["now"])
         self._levels = [int(level) for level in state["levels"]]
         self._due = int(state["due"])
