@@ -24,7 +24,7 @@ from rnnd.codecs.component import component_of
 from rnnd.codecs.features import Buckets
 from rnnd.codecs.identifiers import NO_SESSION
 from rnnd.codecs.parsed import unpack
-from rnnd.codecs.signatures import Kinds
+from rnnd.codecs.signatures import CONTINUATION, Kinds
 from rnnd.codecs.tick import TickPart
 from rnnd.errors import ConfigError
 
@@ -186,8 +186,7 @@ class Streams:
         rows = known[part.sequence]
         if (rows < 0).any():
             for kind in part.kinds[known[part.kinds] < 0].tolist():
-                component = component_of(unpack(part.table.texts[kind])).decode("utf-8", "replace")
-                known[kind] = self._row(part.source, component)
+                known[kind] = self._row(part.source, _component(part.table, kind))
             rows = known[part.sequence]
         return rows
 
@@ -210,3 +209,10 @@ class Streams:
         self._sessions = {key.encode("latin-1"): tuple(at) for key, *at in state["sessions"]}
         self._free, self._ending = list(state["free"]), list(state["ending"])
         self._buckets.restore(state["buckets"])
+
+
+def _component(table: Kinds, kind: int) -> str:
+    """Return who wrote lines of a *kind*; of the lines of a stack trace nothing is asked."""
+    if kind == CONTINUATION:
+        return ""
+    return component_of(unpack(table.texts[kind])).decode("utf-8", "replace")

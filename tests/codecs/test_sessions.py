@@ -52,6 +52,16 @@ def test_the_same_component_in_two_logs_is_two_streams() -> None:
     assert [streams.name(row)[0] for row in (0, 1)] == ["a.log", "b.log"]
 
 
+def test_the_lines_of_a_stack_trace_are_no_events() -> None:
+    codec, streams = LogCodec(LogSettings(order=True)), Streams(64, 16)
+    reader = codec.reader("app.log")
+    trace = b"2026-03-01T00:00:00Z ERROR shop.Cart: it broke\n\tat shop.Cart.add(Cart.java:7)\n"
+
+    events = events_of(streams, codec, 0, reader.feed(trace, 0.0) + reader.flush())
+
+    assert [streams.name(row)[1] for _, row in events] == ["shop.Cart"]
+
+
 @pytest.mark.parametrize(
     ("signature", "component"),
     [
