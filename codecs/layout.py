@@ -26,7 +26,7 @@ from rnnd.codecs.timestamp import (
 Ints = NDArray[np.int64]
 Places = NDArray[np.intp]
 
-_IS_SPACE = np.array([bytes([byte]).isspace() for byte in range(256)])
+_IS_SPACE = bytes(bytes([byte]).isspace() for byte in range(256))
 
 
 class Heads:
@@ -64,7 +64,7 @@ class Heads:
 
     def _all_words(self) -> Places:
         if self._words is None:
-            space = _IS_SPACE[self.text]
+            space = np.frombuffer(self._data.translate(_IS_SPACE), np.bool_)
             begins = ~space
             begins[1:] &= space[:-1]
             self._words = np.flatnonzero(begins)

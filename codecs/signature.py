@@ -30,19 +30,25 @@ NOTHING = b"\xff"
 ZERO = 48
 
 _DIGITS = bytes(ZERO if 48 <= byte < 58 else byte for byte in range(256))
-SLASH, COLON = b"/:"
+SLASH, BACKSLASH, COLON = b"/\\:"
 
 
-def _among(characters: bytes) -> NDArray[np.bool_]:
-    """Return which bytes are among *characters*, as a table."""
-    return np.isin(np.arange(256), list(characters))
-
+WORD, BEFORE_PATH, ENDS_PATH, NAME = 1, 2, 4, 8  # what a byte may be
 
 _SPACES = b" \t\r\n\v\f"
-_BEFORE_PATH = _among(_SPACES + b"\"'=([")
-_ENDS_PATH = _among(_SPACES + b"\"':,;)]")
-_IS_NAME = ~_among(_SPACES + b"/=:,;()[]{}<>\"'|\x01")
-_IS_WORD = np.array([chr(byte).isalnum() and byte < 128 for byte in range(256)])
+
+
+def _class_of(byte: int) -> int:
+    word = byte < 128 and chr(byte).isalnum()
+    return (
+        WORD * word
+        | BEFORE_PATH * (byte in _SPACES + b"\"'=([")
+        | ENDS_PATH * (byte in _SPACES + b"\"':,;)]")
+        | NAME * (byte not in _SPACES + b"/\\=:,;()[]{}<>\"'|\x01")
+    )
+
+
+_CLASSES = bytes(map(_class_of, range(256)))
 _UUID = re.compile(rb"0-(?:0|[a-fA-F]{4})-(?:0|[a-fA-F]{4})-(?:0|[a-fA-F]{4})-(?:0|[a-fA-F]{12})\b")
 
 
@@ -110,17 +116,19 @@ def coarse_signatures(exact: Sequence[bytes]) -> list[bytes]:
     """
     data = b"\n".join(exact) + b"\n"
     text = np.frombuffer(bytearray(data), np.uint8)
-    word = _IS_WORD[text]
+    classes = np.frombuffer(data.translate(_CLASSES), np.uint8)
+    word = (classes & WORD).view(np.bool_)
     masked = text == ZERO
-    if b"/" in data:
-        names = _names_in_paths(text)
+    if b"/" in data or b":\\" in data:
+        names = _names_in_paths(text, classes)
         word |= names
         masked |= names
     edges = np.concatenate(([0], np.flatnonzero(word[1:] != word[:-1]) + 1))
     numbered = np.logical_or.reduceat(masked, edges)  # stretches, of words or not, that are masked
     keep = np.repeat(~numbered, np.diff(edges, append=len(text)))
-    text[edges[numbered]] = ZERO
-    keep[edges[numbered]] = True
+    first = edges[numbered]
+    text[first] = ZERO
+    keep[first] = True
     coarse = text[keep].tobytes()
     if b"-" in coarse:
         coarse = _UUID.sub(b"0", coarse)
@@ -128,23 +136,26 @@ def coarse_signatures(exact: Sequence[bytes]) -> list[bytes]:
     return signatures
 
 
-def _names_in_paths(text: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _names_in_paths(text: NDArray[np.uint8], classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return which bytes of *text* belong to the names of which paths are made.
 
-    A path begins with a slash, behind a space, a quote, a bracket or ``=``, or with the two slashes
-    of an URL, and goes on to the next space, quote, comma, colon, semicolon or closing bracket.
+    A path begins with a slash, behind a space, a quote, a bracket or ``=``; with the two slashes of
+    an URL; or with a backslash behind a colon. It goes on to the next space, quote, comma, colon,
+    semicolon or closing bracket.
     """
-    slash = text == SLASH
-    begins = slash.copy()
-    begins[1:] &= _BEFORE_PATH[text[:-1]]
-    url = slash[1:-1] & slash[2:] & (text[:-2] == COLON)
-    begins[1:-1] |= url
-    ends = np.flatnonzero(_ENDS_PATH[text])
-    starts = np.flatnonzero(begins)
-    change = np.zeros(len(text) + 1, np.int8)
-    stops = ends[np.searchsorted(ends, starts)]  # the last byte is a newline, which ends all
-    first = np.append(True, stops[1:] != stops[:-1])[: len(stops)]  # of several in one stretch
-    change[starts[first]] = 1
-    change[stops[first]] = -1
-    inside = np.cumsum(change[:-1], dtype=np.int8).view(np.bool_)
-    return inside & _IS_NAME[text]
+    slashes = np.flatnonzero((text == SLASH) | (text == BACKSLASH))
+    slash = text[slashes]
+    before = np.where(slashes > 0, slashes - 1, len(text) - 1)  # the last byte is a newline
+    begins = (slash == SLASH) & ((classes[before] & BEFORE_PATH) != 0)
+    begins |= (text[before] == COLON) & ((slash == BACKSLASH) | (text[slashes + 1] == SLASH))
+    starts = slashes[begins]
+    if not len(starts):
+        return np.zeros(len(text), np.bool_)
+    ends = np.flatnonzero((classes & ENDS_PATH) != 0)
+    stops = ends[np.searchsorted(ends, starts)]
+    first = np.append(True, stops[1:] != stops[:-1])  # of several in one stretch
+    borders = np.stack((starts[first], stops[first]), axis=1).ravel()
+    lengths = np.diff(borders, prepend=0, append=len(text))
+    inside = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    inside &= (classes & NAME) != 0
+    return inside

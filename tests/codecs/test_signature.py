@@ -8,7 +8,7 @@ from rnnd.codecs.parsed import split_tokens
 from rnnd.codecs.signature import ExactSignatures, coarse_signatures
 
 NONE = np.zeros(0, np.intp)
-TEXT = st.text('0123456789abcdefxyz-.:= \t\x01<\r/"?', max_size=40).map(str.encode)
+TEXT = st.text('0123456789abcdefxyz-.:= \t\x01<\r/\\"?', max_size=40).map(str.encode)
 
 
 def coarse_signature(exact: bytes) -> bytes:
@@ -54,6 +54,8 @@ PATHS = {
     b"read(/etc/app.conf): full, see /tmp": b"read(/0/0): full, see /0",
     b"path=/var/lib is and/or was": b"path=/0/0 is and/or was",
     b"a / b //": b"a / b //",
+    rb"open C:\Windows\System\x.dll now": rb"open C:\0\0\0 now",
+    rb"a\b is no path": rb"a\b is no path",
     b"/start of line": b"/0 of line",
 }
 
