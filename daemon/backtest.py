@@ -105,7 +105,8 @@ class Replay:
             source.chunks = None
             return
         self.bytes += len(data)
-        self.pipeline.feed(source.name, data, 0.0)
+        # Years and dates that a timestamp leaves out are told by the age of the file.
+        self.pipeline.feed(source.name, data, source.stream.written)
 
     def _place(self, source: Source) -> float:
         tick = self.pipeline.tick_of(source.name)
@@ -156,7 +157,7 @@ class Evaluation:
 
         Raises `RnndError` where there was nothing to predict from.
         """
-        if not self._lines or self._end <= self.pipeline.app.tick:  # all of it lies at the epoch
+        if not self._lines or not self.pipeline.has_timestamps:
             raise RnndError("no line of the logs has a timestamp: nothing to replay")
         pipeline, tick = self.pipeline, self.pipeline.app.tick
         record = pipeline.scoreboard.alarm

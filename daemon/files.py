@@ -6,6 +6,7 @@ import io
 import lzma
 import os
 import sys
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -102,6 +103,14 @@ class LogStream:
             return os.fstat(self._raw.fileno()).st_size if self._raw.seekable() else None
         except (OSError, io.UnsupportedOperation):
             return None
+
+    @property
+    def written(self) -> float:
+        """When its last line was written, in seconds since the epoch: now, for a pipe."""
+        try:
+            return os.fstat(self._raw.fileno()).st_mtime if self._raw.seekable() else time.time()
+        except (OSError, io.UnsupportedOperation):
+            return time.time()
 
     @property
     def position(self) -> int:

@@ -1,6 +1,7 @@
 import csv
 import gzip
 import json
+import os
 from collections import defaultdict
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -211,3 +212,18 @@ def test_predictions_of_a_long_silence_are_given_one_by_one() -> None:
     first = next(iter(pipeline.closing(2**60)))
 
     assert pipeline.next_tick == round(first.time / settings.tick)
+
+
+def test_years_that_timestamps_leave_out_are_told_by_the_age_of_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "syslog"
+    log.write_text("Dec 31 23:59:02 web app: up\nJan  1 00:01:02 web app: up\n", encoding="utf-8")
+    written = datetime(2024, 1, 9, tzinfo=UTC).timestamp()
+    os.utime(log, (written, written))
+
+    run(log, "--json", "-")
+
+    told = json.loads(capsys.readouterr().out)
+    assert told["start_timestamp_seconds"] == datetime(2023, 12, 31, 23, 59, tzinfo=UTC).timestamp()
+    assert told["end_timestamp_seconds"] == datetime(2024, 1, 1, 0, 1, 10, tzinfo=UTC).timestamp()
