@@ -163,6 +163,11 @@ class Piece:
         """Return the line *row*, without its newline."""
         return self.data[self.starts[row] : self.ends[row]]
 
+    def without_timestamp(self, row: int) -> bytes:
+        """Return the line *row*, with a space for its timestamp."""
+        before = self.data[self.starts[row] : self.read.begins[row]]
+        return before + b" " + self.data[self.read.ends[row] : self.ends[row]]
+
 
 def _lines(data: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return where the lines of *data* begin, and where their newlines are."""

@@ -30,7 +30,7 @@ NOTHING = b"\xff"
 ZERO = 48
 
 _DIGITS = bytes(ZERO if 48 <= byte < 58 else byte for byte in range(256))
-SLASH, BACKSLASH, COLON = b"/\\:"
+SLASH, BACKSLASH, COLON, DOT = b"/\\:."
 
 
 WORD, BEFORE_PATH, ENDS_PATH, NAME = 1, 2, 4, 8  # what a byte may be
@@ -141,12 +141,14 @@ def _names_in_paths(text: NDArray[np.uint8], classes: NDArray[np.uint8]) -> NDAr
 
     A path begins with a slash, behind a space, a quote, a bracket or ``=``; with the two slashes of
     an URL; or with a backslash behind a colon. It goes on to the next space, quote, comma, colon,
-    semicolon or closing bracket.
+    semicolon or closing bracket. An address with a slash before it is none.
     """
     slashes = np.flatnonzero((text == SLASH) | (text == BACKSLASH))
     slash = text[slashes]
     before = np.where(slashes > 0, slashes - 1, len(text) - 1)  # the last byte is a newline
     begins = (slash == SLASH) & ((classes[before] & BEFORE_PATH) != 0)
+    behind = text[np.minimum(slashes + 2, len(text) - 1)]
+    begins &= ~((text[slashes + 1] == ZERO) & (behind == DOT))  # Java writes addresses so
     begins |= (text[before] == COLON) & ((slash == BACKSLASH) | (text[slashes + 1] == SLASH))
     starts = slashes[begins]
     if not len(starts):

@@ -4,8 +4,7 @@ import argparse
 import csv
 import json
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,10 @@ from rich.table import Table
 
 from rnnd.codecs.log import LogCodec, LogSettings
 from rnnd.codecs.numbers import MAX_WORDS, value_of
-from rnnd.codecs.parsed import split_tokens, unpack
+from rnnd.codecs.parsed import split_tokens
+from rnnd.codecs.reader import Piece
 from rnnd.codecs.severity import Severity
+from rnnd.codecs.signatures import Kinds
 from rnnd.codecs.tick import TickPart
 from rnnd.config.schema import AppSettings
 from rnnd.daemon.commands.backtest import ZONE_HELP, zone
@@ -46,53 +47,75 @@ class Seen:
     ranges: dict[int, tuple[float, float]] = field(default_factory=dict)  # by place in the message
 
 
+class _Listener(LogCodec):
+    """A log codec that tells *heed* of all lines, their templates known, and counts none."""
+
+    def __init__(self, settings: LogSettings, heed: Callable[[Piece, Kinds], None]) -> None:
+        super().__init__(settings)
+        self._heed = heed
+
+    def count(self, piece: Piece) -> list[TickPart]:
+        """Return all lines as a part of one tick."""
+        kinds, counts = np.unique(piece.kinds, return_counts=True)
+        part = TickPart(int(piece.ticks[-1]), len(piece.kinds), 0, self.kinds, kinds, counts)
+        self.resolve([part])
+        self._heed(piece, self.kinds)
+        if self.kinds.full:
+            self.kinds = Kinds()
+        return [part]
+
+
 class Survey:
     """Counts the templates of logs, and notes the template of every line."""
 
     def __init__(self, settings: LogSettings) -> None:
-        self.codec = LogCodec(replace(settings, order=True))
+        self.codec = _Listener(replace(settings, tick=1.0, order=False), self._note)
         self.lines: list[tuple[str, NDArray[np.int64]]] = []  # log, template of each line
+        self._log = ""
         self._seen: dict[int, Seen] = {}
         self.events = 0  # lines that are not parts of others
 
     def read(self, name: str) -> None:
         """Read the log *name*."""
+        self._log = name
         reader = self.codec.reader(name)
         with open_log(name) as log:
-            # The last line of a log is about as old as its file: that tells years left out.
-            arrival = time.time() if name == "-" else Path(name).stat().st_mtime
             for chunk in log.whole_lines():
-                self._note(name, reader.feed(chunk, arrival))
-        self._note(name, reader.flush())
+                reader.feed(chunk, log.written)
+        reader.flush()
 
-    def _note(self, name: str, parts: Sequence[TickPart]) -> None:
-        for part in parts:
-            self.codec.resolve([part])
-            of = part.table.templates
-            self.lines.append((name, np.maximum(of[part.sequence], CONTINUATION).astype(np.int64)))
-            for kind, count in zip(part.kinds.tolist(), part.counts.tolist(), strict=True):
-                if (template := int(of[kind])) >= 0:
-                    seen = self._seen.setdefault(template, Seen())
-                    seen.count += count
-                    self.events += count
-                    seen.first, seen.last = min(seen.first, part.tick), max(seen.last, part.tick)
-                    seen.severity = max(seen.severity, int(part.table.severities[kind]))
-            for kind, line in part.newest.items():
-                seen = self._seen[int(of[kind])]
-                words = split_tokens(line, MAX_WORDS)
-                for place, inner in part.table.places(kind):
-                    value = value_of(words[place]) if place < len(words) else None
-                    if value is not None:
-                        low, high = seen.ranges.get(inner, (value, value))
-                        seen.ranges[inner] = min(low, value), max(high, value)
-            self._give_examples(part)
+    def _note(self, piece: Piece, kinds: Kinds) -> None:
+        """Note the lines of *piece*, whose kinds are numbered in *kinds*."""
+        templates = np.maximum(kinds.templates[piece.kinds], CONTINUATION).astype(np.int64)
+        self.lines.append((self._log, templates))
+        found, first, counts = np.unique(piece.kinds, return_index=True, return_counts=True)
+        last = len(piece.kinds) - 1 - np.unique(piece.kinds[::-1], return_index=True)[1]
+        for kind, begin, end, count in zip(
+            found.tolist(), first.tolist(), last.tolist(), counts.tolist(), strict=True
+        ):
+            template = int(templates[begin])
+            if template < 0:
+                continue
+            seen = self._seen.setdefault(template, Seen())
+            seen.count += count
+            self.events += count
+            seen.first = min(seen.first, int(piece.ticks[begin]))
+            seen.last = max(seen.last, int(piece.ticks[end]))
+            seen.severity = max(seen.severity, int(kinds.severities[kind]))
+            seen.example = seen.example or piece.line(begin).decode("utf-8", "replace").strip()
+        for row in np.flatnonzero(kinds.has_numbers[piece.kinds]).tolist():
+            self._note_numbers(piece, row, kinds.places(int(piece.kinds[row])), int(templates[row]))
 
-    def _give_examples(self, part: TickPart) -> None:
-        for kind in part.kinds.tolist():
-            seen = self._seen.get(int(part.table.templates[kind]))
-            if seen is not None and not seen.example:
-                line = part.newest.get(kind) or unpack(part.table.texts[kind]).message
-                seen.example = line.decode("utf-8", "replace").strip()[:EXAMPLE]
+    def _note_numbers(
+        self, piece: Piece, row: int, places: tuple[tuple[int, int], ...], template: int
+    ) -> None:
+        ranges = self._seen[template].ranges
+        words = split_tokens(piece.without_timestamp(row), MAX_WORDS)
+        for place, inner in places:
+            value = value_of(words[place]) if place < len(words) else None
+            if value is not None:
+                low, high = ranges.get(inner, (value, value))
+                ranges[inner] = min(low, value), max(high, value)
 
     def templates(self) -> dict[int, Seen]:
         """Return what was seen of each template, those that became one added up, the most first."""
@@ -167,7 +190,7 @@ def describe(survey: Survey, number: int, seen: Seen) -> dict[str, Any]:
         "last": format_time(seen.last * tick),
         "severity": str(Severity(seen.severity)),
         "text": survey.codec.templates.text(number),
-        "example": seen.example,
+        "example": seen.example[:EXAMPLE],
         "numbers": [list(seen.ranges[place]) for place in sorted(seen.ranges)],
     }
 
@@ -180,13 +203,14 @@ def show(rows: Sequence[Mapping[str, Any]]) -> None:
     for column in ("first", "last"):
         table.add_column(column, no_wrap=True)
     table.add_column("severity")
-    table.add_column("template", overflow="fold", ratio=1)
+    table.add_column("template, and its first line", overflow="fold", ratio=1)
     table.add_column("numbers")
     for row in rows:
-        numbers = ", ".join(f"{low:g}…{high:g}" for low, high in row["numbers"])
+        numbers = ", ".join(f"{low:.10g}…{high:.10g}" for low, high in row["numbers"])
         table.add_row(
             str(row["template"]), f"{row['lines']:,}", f"{row['share']:.2%}", row["first"],
-            row["last"], row["severity"], escape(row["text"]), numbers,
+            row["last"], row["severity"],
+            f"{escape(row['text'])}\n[dim]{escape(row['example'])}[/dim]", numbers,
         )  # fmt: skip
     console = Console(file=sys.stdout)
     if not console.is_terminal:

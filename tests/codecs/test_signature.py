@@ -54,6 +54,7 @@ PATHS = {
     b"read(/etc/app.conf): full, see /tmp": b"read(/0/0): full, see /0",
     b"path=/var/lib is and/or was": b"path=/0/0 is and/or was",
     b"a / b //": b"a / b //",
+    b"src: /0.0.0.0:0 dest": b"src: /0.0.0.0:0 dest",
     rb"open C:\Windows\System\x.dll now": rb"open C:\0\0\0 now",
     rb"a\b is no path": rb"a\b is no path",
     b"/start of line": b"/0 of line",

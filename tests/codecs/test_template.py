@@ -1,6 +1,8 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rnnd.codecs import template
 from rnnd.codecs.masking import mask_message
 from rnnd.codecs.template import FEW, OVERFLOW, TemplateTable
 
@@ -73,6 +75,16 @@ WORDS = st.sampled_from(
     [b"user", b"ann", b"bob", b"eve", b"in", b"out", b"0", b"a.b.c", b"/x/y", b"x=0"]
 )
 MESSAGES = st.lists(st.lists(WORDS, max_size=4).map(b" ".join), max_size=60)
+
+
+@given(MESSAGES)
+def test_leaders_compared_one_by_one_and_together_give_the_same(messages: list[bytes]) -> None:
+    alone, together = TemplateTable(), TemplateTable()
+
+    found = [find(alone, message) for message in messages]
+    with pytest.MonkeyPatch.context() as context:
+        context.setattr(template, "COMPARED_ALONE", 1)
+        assert [find(together, message) for message in messages] == found
 
 
 @given(MESSAGES, st.integers(0, 60))

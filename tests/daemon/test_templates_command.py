@@ -34,10 +34,25 @@ def test_templates_are_told_with_counts_times_and_numbers(
 
     assert user["text"] == "cart user <*> waited for <*>"
     assert (user["lines"], user["severity"], user["numbers"]) == (8, "info", [[0.0, 70.0]])
-    assert (user["first"], user["last"]) == ("2024-03-09T08:07:00Z", "2024-03-09T08:07:00Z")
+    assert (user["first"], user["last"]) == ("2024-03-09T08:07:00Z", "2024-03-09T08:07:07Z")
     assert (disk["text"], disk["lines"], disk["share"]) == ("disk full", 1, pytest.approx(1 / 9))
     assert disk["severity"] == "error"
-    assert "full" in str(disk["example"])
+    assert disk["example"] == "2024-03-09 08:08:00 ERROR disk: full"
+
+
+def test_numbers_are_told_with_the_range_of_all_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "shop.log"
+    waits = [40, 10, 970, 30, 20]  # within one tick, the extremes neither first nor last
+    log.write_text(
+        "".join(f"2024-03-09 08:07:00 INFO waited for {wait} ms\n" for wait in waits),
+        encoding="utf-8",
+    )
+
+    [row] = rows(log, capsys)
+
+    assert row["numbers"] == [[10.0, 970.0]]
 
 
 def test_the_template_of_every_line_is_written_as_csv(
