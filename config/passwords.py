@@ -9,8 +9,8 @@ import base64
 import binascii
 import hashlib
 import hmac
-import os
 import re
+import secrets
 from dataclasses import dataclass
 
 SALT = 16  # bytes
@@ -60,7 +60,7 @@ class PasswordHash:
 
 def hash_password(password: str) -> PasswordHash:
     """Return what is to be kept of *password*, with a salt of its own."""
-    empty = PasswordHash(LOG_N, R, P, os.urandom(SALT), bytes(DIGEST))
+    empty = PasswordHash(LOG_N, R, P, secrets.token_bytes(SALT), bytes(DIGEST))
     return PasswordHash(LOG_N, R, P, empty.salt, empty._digest_of(password))
 
 

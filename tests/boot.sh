@@ -2,7 +2,7 @@
 # Boots systemd in namespaces of its own, on an overlay over this very system, and runs a program in
 # it as root: tests/boot.sh FOLDER PROGRAM. Nothing outside FOLDER is written, and all ends with the
 # program. FOLDER is there as /mnt; FOLDER/units are installed; each line "FROM TO" of FOLDER/binds
-# shows a folder elsewhere.
+# shows a folder elsewhere, where nothing can be written into it.
 set -euo pipefail
 if [ "${3:-}" != inside ]; then
   exec unshare --mount --pid --fork --cgroup --uts --ipc --net --kill-child "$0" "$1" "$2" inside
@@ -33,6 +33,7 @@ mount --bind "$folder" "$root/mnt"
 while read -r from to; do
   mkdir -p "$root$to"
   mount --bind "$from" "$root$to"
+  mount -o remount,bind,ro "$root$to"
 done <"$folder/binds"
 ip link set lo up
 cp -r "$folder"/units/. "$root/etc/systemd/system/"

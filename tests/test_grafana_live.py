@@ -25,7 +25,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = folder / "web.log"
     log.write_bytes(b"".join(simulator.stretch(hour).data for hour in range(PAST)))
     config = folder / "rnnd.yaml"
-    app = {"name": "web", "logs": [str(log)], "tick": "1m", "alarm_budget": "20/day"}
+    app = {
+        "name": "web",
+        "logs": [str(log)],
+        "red": {"severity": "critical"},
+        "tick": "1m",
+        "alarm_budget": "200/day",
+    }
     config.write_text(json.dumps({"apps": [app], "checkpoint_every": "2s"}), "utf-8")
     with (
         rnnd(folder, "--config", str(config)) as daemon,

@@ -144,7 +144,7 @@ def prepare_units(units: Path, drop_ins: Sequence[str]) -> None:
     (units / "rnnd.service.d" / "test.conf").write_text(
         "[Unit]\nDefaultDependencies=no\n"
         f"[Service]\nExecStart=\nExecStart={python} -m rnnd run --config /etc/rnnd/rnnd.yaml\n"
-        "Environment=PYTHONPATH=/opt/rnnd/src:/opt/site PYTHONDONTWRITEBYTECODE=1 "
+        "Environment=PYTHONPATH=/opt/checkout/src:/opt/site PYTHONDONTWRITEBYTECODE=1 "
         "LD_LIBRARY_PATH=/opt/python/lib\n"
         "WatchdogSec=10s\nRestartSec=100ms\nNice=0\nCPUWeight=1000\n"
         "StandardOutput=append:/mnt/log\nStandardError=append:/mnt/log\n",
@@ -156,7 +156,7 @@ def run(folder: Path, program: str, patience: float = 250) -> str:
     """Run *program* beside a booted systemd with the units in *folder*."""
     (folder / "binds").write_text(
         f"{sys.base_prefix} /opt/python\n{sysconfig.get_path('purelib')} /opt/site\n"
-        f"{ROOT} /opt/rnnd\n",
+        f"{ROOT} /opt/checkout\n",
         "utf-8",
     )
     script = folder / "program.sh"
