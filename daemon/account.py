@@ -139,13 +139,14 @@ class Account:
             start, stop = times[begin] - self.app.tick, times[end - 1]
             what = [(f, n) for time, f, n in self._outcomes if start < time <= stop]
             false = sum(n for _, n in what)
-            known = (self.healths[here] != Health.UNKNOWN).sum() * self.app.tick / DAY
+            told = (self.healths[here] != Health.UNKNOWN).mean()
+            days = (stop - start) / DAY * told
             error = ((red[here] - outcome[here]) ** 2).mean()
             usual = ((base - outcome[here]) ** 2).mean()
             parts.append(
                 Part(
                     float(start), float(stop), int(onsets[here].sum()), sum(f for f, _ in what),
-                    false, float(false / known) if known else 0.0,
+                    false, float(false / days) if told > 0.5 else None,
                     float(1 - error / usual) if usual else 0.0,
                 )
             )  # fmt: skip

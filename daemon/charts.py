@@ -22,7 +22,7 @@ COLUMNS = 288  # of a strip
 ROWS = 31
 SPANS = (3600.0, 21600.0, 86400.0, 172800.0, 604800.0, 1209600.0, 2419200.0, 7862400.0, 31449600.0)
 WIDTH, HEIGHT = 360, 230  # of a chart
-LEFT, TOP, RIGHT, BOTTOM = 44, 10, 348, 192  # where its curves are
+LEFT, TOP, RIGHT, BOTTOM = 56, 10, 338, 192  # where its curves are
 
 Scale = Callable[[float], float]
 
@@ -104,8 +104,8 @@ def _chart(title: str, body: str, x_name: str, y_name: str) -> str:
         f'<path class="frame" d="M{LEFT} {TOP}V{BOTTOM}H{RIGHT}"/>{body}'
         f'<text class="name" x="{(LEFT + RIGHT) / 2}" y="{HEIGHT - 6}" '
         f'text-anchor="middle">{escape(x_name)}</text>'
-        f'<text class="name" x="12" y="{(TOP + BOTTOM) / 2}" text-anchor="middle" '
-        f'transform="rotate(-90 12 {(TOP + BOTTOM) / 2})">{escape(y_name)}</text></svg>'
+        f'<text class="name" x="10" y="{(TOP + BOTTOM) / 2}" text-anchor="middle" '
+        f'transform="rotate(-90 10 {(TOP + BOTTOM) / 2})">{escape(y_name)}</text></svg>'
     )
 
 

@@ -49,7 +49,7 @@ class Part:
     failures: int
     predicted: int
     false: int
-    false_a_day: float
+    false_a_day: float | None  # None where a colour was hardly told
     skill: float  # Brier skill against the base rate of the whole time
 
 

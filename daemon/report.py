@@ -112,7 +112,7 @@ def _progress(parts: Sequence[Part]) -> str:
     rows = "".join(
         f'<tr><td data-name="from">{clock(part.begin)[:16]}</td>'
         f'<td data-name="foretold">{_bar(part, most)} {_share(part.predicted, part.failures)}</td>'
-        f'<td class="number" data-name="false alarms a day">{part.false_a_day:.2f}</td>'
+        f'<td class="number" data-name="false alarms a day">{_rate(part)}</td>'
         f'<td class="number" data-name="Brier skill">{part.skill:+.2f}</td></tr>'
         for part in parts
     )
@@ -124,6 +124,10 @@ def _progress(parts: Sequence[Part]) -> str:
         '</div><p class="legend">It begins knowing nothing, and learns from every line and every '
         "failure. The skill of a part is against the base rate of the whole time.</p>",
     )
+
+
+def _rate(part: Part) -> str:
+    return "–" if part.false_a_day is None else f"{part.false_a_day:.2f}"
 
 
 def _bar(part: Part, most: int) -> str:

@@ -102,6 +102,10 @@ def run(arguments: argparse.Namespace) -> int:
     replay = Replay(pipeline, app.logs)
     evaluation = Evaluation(pipeline)
     account = Account(app) if arguments.html else None
+    for path in (arguments.json, arguments.html):
+        if path not in (None, "-"):
+            with writing(path):  # rather than after an hour of replaying
+                Path(path).parent.stat()
     with ExitStack() as stack:
         progress = stack.enter_context(progress_bar())
         write = stack.enter_context(predictions_file(arguments.predictions))
