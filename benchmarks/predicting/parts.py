@@ -1,0 +1,95 @@
+"""rnnd without one of its parts: what each of them earns."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from predicting.stream import Stream
+from rnnd.rnn.learner import Forecaster
+
+Change = Callable[[Forecaster], None]
+
+
+def without_features(*words: str) -> Callable[[Stream], Change]:
+    """Return how features are silenced whose name holds one of *words*."""
+
+    def of(stream: Stream) -> Change:
+        silent = np.array([any(word in name for word in words) for name in stream.names])
+
+        def change(forecaster: Forecaster) -> None:
+            step = forecaster.step
+
+            def deaf(x: Any, *rest: Any) -> Any:
+                return step(np.where(silent, np.float32(0), x), *rest)
+
+            setattr(forecaster, "step", deaf)  # noqa: B010
+
+        return change
+
+    return of
+
+
+def without_expert(expert: int) -> Callable[[Stream], Change]:
+    """Return how one of the two experts is silenced."""
+
+    def change(forecaster: Forecaster) -> None:
+        experts = forecaster._experts
+        claims = experts.claims
+
+        def alone(rows: Any) -> Any:
+            said = claims(rows)
+            said[..., expert, :, :] = 0
+            return said
+
+        setattr(experts, "claims", alone)  # noqa: B010
+
+    return lambda _: change
+
+
+def without_memory(_: Stream) -> Change:
+    """Silence the recurrent network's hidden state."""
+
+    def change(forecaster: Forecaster) -> None:
+        memory = forecaster._foresight
+        nothing = np.zeros(memory.hidden, np.float32)
+        setattr(memory, "step", lambda row: (nothing, 0.0))  # noqa: B010
+        setattr(memory, "learn", lambda *_: None)  # noqa: B010
+
+    return change
+
+
+def without_task(_: Stream) -> Change:
+    """Leave the recurrent network as it began: it forecasts nothing, and learns nothing."""
+
+    def change(forecaster: Forecaster) -> None:
+        setattr(forecaster._foresight, "learn", lambda *_: None)  # noqa: B010
+
+    return change
+
+
+def without_oversampling(_: Stream) -> Change:
+    """Let the replay memory be a fair sample of the past, onsets or not."""
+
+    def change(forecaster: Forecaster) -> None:
+        add = forecaster._replay.add
+
+        def evenly(strata: Any, *rest: Any) -> None:
+            add(np.ones_like(strata), *rest)
+
+        setattr(forecaster._replay, "add", evenly)  # noqa: B010
+
+    return change
+
+
+PARTS: dict[str, Callable[[Stream], Change] | None] = {
+    "rnnd": None,
+    "no smoothing": without_features("mean of"),
+    "no overdue": without_features("overdue"),
+    "no slots": without_features("slot"),
+    "no recurrent memory": without_memory,
+    "no auxiliary forecast": without_task,
+    "no hinges": without_expert(0),
+    "no evidence": without_expert(1),
+    "no oversampling in replay": without_oversampling,
+}
