@@ -130,7 +130,7 @@ class Evaluation:
         self._onsets = bytearray()  # 1 for a tick in which a failure began
         self._known = self._ticks = 0
         self._rule_since: float | None = None
-        self._lines = self._unparsed = 0
+        self.lines = self._unparsed = 0
         self._start = self._end = 0.0
         self._began = time.perf_counter()
 
@@ -143,7 +143,7 @@ class Evaluation:
             told.append(triple[2])
         self._onsets.append(prediction.onset)
         self._known += prediction.health != Health.UNKNOWN
-        self._lines += prediction.tick.lines
+        self.lines += prediction.tick.lines
         self._unparsed += prediction.tick.unparsed
         self._ticks += 1
         if prediction.new_rule is not None:
@@ -157,7 +157,7 @@ class Evaluation:
 
         Raises `RnndError` where there was nothing to predict from.
         """
-        if not self._lines or not self.pipeline.has_timestamps:
+        if not self.lines or not self.pipeline.has_timestamps:
             raise RnndError("no line of the logs has a timestamp: nothing to replay")
         pipeline, tick = self.pipeline, self.pipeline.app.tick
         record = pipeline.scoreboard.alarm
@@ -170,7 +170,7 @@ class Evaluation:
             start=self._start,
             end=self._end,
             ticks=self._ticks,
-            lines=self._lines,
+            lines=self.lines,
             unparsed=self._unparsed,
             seconds=time.perf_counter() - self._began,
             failures=record.failures,

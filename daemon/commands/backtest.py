@@ -27,6 +27,8 @@ from rnnd.daemon.predictions import HEADER, csv_rows, format_time
 from rnnd.daemon.report import render
 from rnnd.errors import ConfigError, RnndError, UsageError
 
+TICKS_BEFORE_ADVICE = 50_000  # about half a minute
+
 
 def argument(parse: Callable[[str], float]) -> Callable[[str], float]:
     """Return *parse* as an argument's type, whose message reaches the user."""
@@ -109,8 +111,10 @@ def run(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         progress = stack.enter_context(progress_bar())
         write = stack.enter_context(predictions_file(arguments.predictions))
-        for prediction in replay.predictions(progress):
+        for number, prediction in enumerate(replay.predictions(progress), 1):
             evaluation.note(prediction)
+            if number == TICKS_BEFORE_ADVICE:
+                advise(app, evaluation.lines)
             write(prediction)
             if account is not None:
                 account.note(prediction)
@@ -128,6 +132,17 @@ def run(arguments: argparse.Namespace) -> int:
         save(arguments.json, json.dumps(as_json(result), indent=2) + "\n")
     print_table(result)
     return 0
+
+
+def advise(app: AppSettings, lines: int) -> None:
+    """Name a longer tick where few *lines* came so far: silent ticks take as long as others."""
+    tick = app.horizon / 10
+    if lines < TICKS_BEFORE_ADVICE / 10 and tick > app.tick:
+        print(
+            f"rnnd: {lines:,} lines in {TICKS_BEFORE_ADVICE:,} ticks so far: --tick"
+            f" {format_duration(tick)} would replay this {tick / app.tick:.0f} times faster",
+            file=sys.stderr,
+        )
 
 
 def settings(arguments: argparse.Namespace) -> AppSettings:

@@ -227,3 +227,20 @@ def test_years_that_timestamps_leave_out_are_told_by_the_age_of_the_file(
     told = json.loads(capsys.readouterr().out)
     assert told["start_timestamp_seconds"] == datetime(2023, 12, 31, 23, 59, tzinfo=UTC).timestamp()
     assert told["end_timestamp_seconds"] == datetime(2024, 1, 1, 0, 1, 10, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(("every", "advice"), [(600, "--tick 1m"), (5, "")])
+def test_a_longer_tick_is_advised_where_lines_are_few(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    every: int,
+    advice: str,
+) -> None:
+    monkeypatch.setattr("rnnd.daemon.commands.backtest.TICKS_BEFORE_ADVICE", 500)
+
+    run(write_log(tmp_path / "shop.log", hours=2, every=every))
+
+    error = capsys.readouterr().err
+    assert advice in error
+    assert bool(error) == bool(advice)
