@@ -1,8 +1,11 @@
 """Model files: a network, its weights, its alphabet, and what training needs to go on."""
 
+import errno
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from rnnd.codecs.char import CharCodec
@@ -77,3 +80,14 @@ class Model:
             raise UsageError(f"{path}: the model cannot be read: {why(error)}") from error
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from error
+
+
+def try_to_write(path: Path) -> None:
+    """Raise `RnndError` where no model file *path* could be written: before hours of training."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise RnndError(f"{path}: the model cannot be written: {why(error)}") from error

@@ -116,17 +116,19 @@ class Part:
         settings = self.common.settings
         x, targets = self.common.windows.at(step)
         rng = np.random.default_rng((settings.seed, step, self.rank))
-        loss = self.trainer.differentiate(
-            x[:, self.streams], targets[:, self.streams], settings.dropout, rng
-        )
+        with np.errstate(all="ignore"):  # what is no number is noticed after the round
+            loss = self.trainer.differentiate(
+                x[:, self.streams], targets[:, self.streams], settings.dropout, rng
+            )
         return float(loss * self.shares[self.rank])
 
     def combine(self) -> float:
         """Add up this part's stretch of all gradients and return its squared norm."""
         self.gradient[...] = 0
-        for share, gradients in zip(self.shares, self.common.gradients, strict=True):
-            self.gradient += gradients.vector[self.stretch] * self.gradient.dtype.type(share)
-        return float(np.dot(self.gradient, self.gradient))
+        with np.errstate(all="ignore"):
+            for share, gradients in zip(self.shares, self.common.gradients, strict=True):
+                self.gradient += gradients.vector[self.stretch] * self.gradient.dtype.type(share)
+            return float(np.dot(self.gradient, self.gradient))
 
     def update(self, step: int, rate: float, scale: float) -> float:
         """Change this part's stretch of the weights."""

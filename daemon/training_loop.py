@@ -54,10 +54,10 @@ def fingerprint(text: str) -> str:
 class Loop:
     """Trains until the plan is fulfilled or somebody sets `stop`; *text* is the text's fingerprint.
 
-    The model file has the weights that did best on the text held out, and beside them all that is
-    needed to go on. With a budget of time the learning rate follows the clock, and no two runs are
-    alike; with epochs it follows the steps, and a training stopped and resumed gives the same bytes
-    as one that was not.
+    The model file has the weights that did best on the text held out, from the moment they did, and
+    beside them all that is needed to go on. With a budget of time the learning rate follows the
+    clock, and no two runs are alike; with epochs it follows the steps, and a training stopped and
+    resumed gives the same bytes as one that was not.
     """
 
     def __init__(
@@ -135,6 +135,7 @@ class Loop:
         if not loss >= self.best_loss:  # the first is better than none
             self.best_loss = loss
             self.best = self.training.weights.vector.copy()
+            self.save()
 
     def model(self) -> Model:
         """Return the model as it would be saved."""

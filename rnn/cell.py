@@ -72,8 +72,10 @@ class Trace:
         self.d = aligned((times, batch, cell.derivatives, hidden), dtype)
         self.u = aligned((cell.gates, batch, hidden), dtype)  # of one time: h w_h
         terms = products.terms(batch, cell.gates, hidden)
-        self.terms = aligned((terms + cell.past, batch, hidden), dtype)  # of dh before
-        self.dh = products.product(self.terms[:terms], cell.gates // terms * hidden)
+        self.terms = aligned((terms + cell.past, batch, hidden), dtype)  # of dh at the time before
+        self.dh_before = products.product(self.terms[:terms], cell.gates // terms * hidden)
+        self.dh = self.terms[0] if len(self.terms) == 1 else aligned((batch, hidden), dtype)
+        self.dc, self.work = aligned((2, batch, hidden), dtype)  # LSTM: the gradient of c
         self.forth: Views = cell.forth(self)
         self.back: Views = cell.back(self)
 
@@ -227,17 +229,20 @@ class Cell(ABC):
             if x.size and not x.astype(np.uintp).max() < self.input_size:
                 raise IndexError(f"symbol {x.max()} where 0 to {self.input_size - 1} was expected")
             x = x.astype(np.intp)
-            table = aligned((self.input_size, self.gates, hidden), p.vector.dtype)
-            np.multiply(p[self.w_x], scale, out=table)
-            table += b
             if batch == 1:
-                table.take(x, axis=0, out=gates.swapaxes(1, 2), mode="clip")
+                rows = (p[self.w_x] * scale + b).take(x[:, 0], axis=0)
+                gates[:, :, 0] = rows
                 yield slice(0, len(x))
                 return
-            by_gate = np.ascontiguousarray(table.swapaxes(0, 1))
+            table = aligned((self.gates, self.input_size, hidden), p.vector.dtype)
+            np.multiply(p[self.w_x].swapaxes(0, 1), scale[:, None], out=table)
+            table += b[:, None]
             for times in trace.stretches:
-                for t in range(times.start, times.stop):
-                    by_gate.take(x[t], axis=1, out=gates[t], mode="clip")
+                if self.gates == 1:
+                    table[0].take(x[times], axis=0, out=gates[times, 0], mode="clip")
+                else:
+                    for t in range(times.start, times.stop):
+                        table.take(x[t], axis=1, out=gates[t], mode="clip")
                 yield times
             return
         w_x = matrix(p[self.w_x] * scale)

@@ -6,7 +6,7 @@ import numpy as np
 
 from rnnd.rnn import products
 from rnnd.rnn.cell import Cell, Trace, Views, matrix
-from rnnd.rnn.parameters import Array, Parameters, aligned, aligned_zeros
+from rnnd.rnn.parameters import Array, Parameters, aligned
 
 
 def sigmoid(a: Array, half: Array) -> None:
@@ -22,13 +22,6 @@ def sigmoid(a: Array, half: Array) -> None:
         np.exp(a, a)
         a += 1
         np.reciprocal(a, a)
-
-
-def cleared(terms: Array) -> Array:
-    """Return zeros for the sum of *terms*, (N, B, H): the first of them where it is alone."""
-    back = terms[0] if len(terms) == 1 else aligned(terms[0].shape, terms.dtype)
-    back[...] = 0
-    return back
 
 
 def add_up(terms: Array, out: Array) -> None:
@@ -69,8 +62,9 @@ class Vanilla(Cell):
         trace.state[...] = trace.h[-1]
 
     def _backward(self, w_h: Array, trace: Trace, dh: Array) -> None:
-        multiply, terms = products.multiplication(trace.batch), trace.terms
-        product, back = trace.dh, cleared(terms)
+        multiply = products.multiplication(trace.batch)
+        product, back = trace.dh_before, trace.dh
+        back[...] = 0  # from the step after, and so the whole gradient of h
         for times in reversed(trace.stretches):
             h = trace.outputs[times]
             f = trace.factors[: len(h), 0]
@@ -167,9 +161,8 @@ class GRU(Cell):
         r, z, n = trace.gates[times].swapaxes(0, 1)
         f_m, f_r, f_z, f_n = trace.factors[: len(n)].swapaxes(0, 1)
         np.subtract(1, z, out=f_r)
-        np.subtract(trace.h[:-1][times], n, out=f_z)
-        f_z *= z
-        f_z *= f_r  # (h - n) z (1 - z)
+        np.subtract(trace.outputs[times], n, out=f_z)
+        f_z *= f_r  # (h - n) z (1 - z), with h from before
         np.multiply(n, n, out=f_n)
         np.subtract(1, f_n, out=f_n)
         f_n *= f_r  # (1 - z) (1 - n²)
@@ -180,7 +173,8 @@ class GRU(Cell):
 
     def _backward(self, w_h: Array, trace: Trace, dh: Array) -> None:
         multiply, terms = products.multiplication(trace.batch), trace.terms
-        product, back = trace.dh, cleared(terms)
+        product, back = trace.dh_before, trace.dh
+        back[...] = 0  # from the step after, and so the whole gradient of h
         past = terms[-1]
         for times in reversed(trace.stretches):
             self._derive(trace, times)
@@ -298,26 +292,28 @@ class LSTM(Cell):
 
     def _derive(self, trace: Trace, times: slice) -> None:
         """Find what the gradient of h (for o, c) or c (for i, f, g) is multiplied with."""
-        gates, tanh_c = trace.gates[times], trace.inner[times]
+        gates = trace.gates[times]
         factors = trace.factors[: len(gates)]
-        o, i, _, g = gates.swapaxes(0, 1)
+        o, i, f, g = gates.swapaxes(0, 1)
         f_o, f_i, f_f, f_g, f_c = factors.swapaxes(0, 1)
+        np.multiply(i, g, out=f_c)
         np.subtract(1, gates[:, :3], out=factors[:, :3])
-        factors[:, :3] *= gates[:, :3]  # σ' = σ (1 - σ)
-        f_o *= tanh_c
-        f_i *= g
-        f_f *= trace.c[:-1][times]
-        np.multiply(g, g, out=f_g)
-        np.subtract(1, f_g, out=f_g)
-        f_g *= i
-        np.multiply(tanh_c, tanh_c, out=f_c)
-        np.subtract(1, f_c, out=f_c)
-        f_c *= o
+        np.multiply(f_c, g, out=f_g)
+        np.subtract(i, f_g, out=f_g)  # i (1 - g²)
+        f_i *= f_c  # g i (1 - i)
+        f_f *= f
+        f_f *= trace.c[:-1][times]  # c f (1 - f)
+        h = trace.outputs[times]
+        f_o *= h  # tanh(c) o (1 - o)
+        np.multiply(h, trace.inner[times], out=f_c)
+        np.subtract(o, f_c, out=f_c)  # o (1 - tanh²(c))
 
     def _backward(self, w_h: Array, trace: Trace, dh: Array) -> None:
         multiply, terms = products.multiplication(trace.batch), trace.terms
-        product, back = trace.dh, cleared(terms)
-        dc, work = aligned_zeros(back.shape, back.dtype), aligned(back.shape, back.dtype)
+        product, back = trace.dh_before, trace.dh
+        back[...] = 0  # from the step after, and so the whole gradient of h
+        dc, work = trace.dc, trace.work
+        dc[...] = 0
         for times in reversed(trace.stretches):
             self._derive(trace, times)
             steps = zip(trace.back[times], dh[times], strict=True)

@@ -34,7 +34,7 @@ def aligned(shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -> Arra
     """
     size = (prod(shape) if isinstance(shape, tuple) else shape) * np.dtype(dtype).itemsize
     memory = np.empty(size + CACHE_LINE, np.uint8)
-    start = -memory.ctypes.data % CACHE_LINE
+    start = -memory.__array_interface__["data"][0] % CACHE_LINE
     numbers: Array = memory[start : start + size].view(dtype).reshape(shape)
     return numbers
 

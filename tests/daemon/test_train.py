@@ -2,6 +2,7 @@ import io
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -324,13 +325,34 @@ def test_a_missing_text_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "none.txt: the text cannot be read: no such file" in capsys.readouterr().err
 
 
-def test_a_model_that_cannot_be_written_is_an_error(
+def test_a_model_that_cannot_be_written_is_an_error_before_anything_is_learnt(
+    text: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(Training, "step")
+
+    for model, why in ((tmp_path / "nowhere" / "model", "no such file"), (tmp_path, "is a dir")):
+        status = train(text, model, "--epochs", "1")
+
+        assert status == 1
+        assert f"the model cannot be written: {why}" in capsys.readouterr().err
+
+
+def test_numbers_that_are_none_give_one_line_and_no_warnings(
     text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status = train(text, tmp_path / "nowhere" / "model", "--epochs", "1")
+    options = ("--cell", "rnn", "--rate", "1000", "--clip", "0", "--hidden", "8")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        status = train(text, tmp_path / "model", *options, "--epochs", "100")
 
     assert status == 1
-    assert "the model cannot be written: no such file" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "a rate below 1000 may help" in message
 
 
 def test_resuming_on_another_text_or_as_another_network_is_refused(
