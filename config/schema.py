@@ -16,6 +16,9 @@ Duration: TypeAlias = Annotated[float, "duration"]
 Rate: TypeAlias = Annotated[float, "rate"]
 """Events a second; written `1/day`, `5/week`."""
 
+Size: TypeAlias = Annotated[int, "size"]
+"""Bytes; written `500MB`, `1GiB`, `0B`."""
+
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which lines make a health: those of a severity or worse, and those that match a pattern."""
@@ -44,6 +47,7 @@ class AppSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     more_horizons: tuple[Duration, ...] = (60.0, 3600.0)  # probabilities for these too
     alarm_budget: Rate = 1 / 86400  # false red alarms that the user will put up with
     unusual_budget: Rate = 1 / 86400  # oranges for nothing but being unusual
+    history: Size = 1 << 30  # bytes of rotated files that are read first, at the first start
     tick: Duration = 10.0  # the stretch of time that the network takes as one
     order: bool = False  # whether the order of lines becomes part of the prediction
     session: str | None = None  # the identifier that ties lines together, such as `request=*`

@@ -11,6 +11,7 @@ from rnnd.codecs.health import Health
 from rnnd.config.schema import AppSettings
 from rnnd.daemon.history import History
 from rnnd.daemon.pipeline import Prediction
+from rnnd.daemon.plural import counted
 from rnnd.daemon.reasons import Reason
 from rnnd.daemon.state import StateFile, encode
 from rnnd.daemon.tail import Tailer
@@ -73,11 +74,12 @@ class App:
         self.settings = settings
         self.pipeline = pipeline
         self.file = file
-        self.tailer = Tailer(settings.logs)
+        self.tailer = Tailer(settings.logs, history=settings.history)
         self.tally = Tally()
         codec = getattr(pipeline, "codec", None)
         self.history = History(settings, codec.templates.text if codec else str)
         self.catching_up = True
+        self._rotated = self._rotated_left = 0  # files that are read first; when told last
         self._grace = grace
         self._listeners = listeners
         self._last: Prediction | None = None
@@ -131,6 +133,8 @@ class App:
         """
         self._monotonic = monotonic
         self.tailer.poll(monotonic)
+        if self.catching_up:
+            self._tell_progress()
         done = 0
         while done < TURN_BYTES and (ready := self.tailer.ready()):
             source = min(ready, key=self._order)
@@ -142,8 +146,24 @@ class App:
                 return True
         if self.tailer.ready():
             return True
+        if self.catching_up:
+            self._tell_progress()
         self.catching_up = False
         return not self._close_until(self._tick_by_time(now))
+
+    def _tell_progress(self) -> None:
+        """Log how much of its history is read, ten times at most."""
+        name, left = self.settings.name, self.tailer.rotated
+        if left > self._rotated:
+            self._rotated = self._rotated_left = left
+            log.info("%s: reading %s first", name, counted(left, "rotated file"))
+        elif self._rotated and left != self._rotated_left:
+            tenth = max(1, self._rotated // 10)
+            if left and self._rotated_left - left < tenth:
+                return
+            self._rotated_left = left
+            read = f"{self._rotated - left} of {counted(self._rotated, 'rotated file')} read"
+            log.info("%s: %s, %s so far", name, read, counted(self.tally.lines, "line"))
 
     def _order(self, source: str) -> float:
         tick = self.pipeline.tick_of(self._reader_of(source))
@@ -245,6 +265,7 @@ class App:
             files=self.tailer.files,
             lag_bytes=self.tailer.lag,
             catching_up=self.catching_up,
+            rotated_files=(self._rotated - self.tailer.rotated, self._rotated),
             complaints=self.tailer.complaints,
             failures=tuple(self._failures),
             warming_up=getattr(self.pipeline, "warming_up", False),

@@ -276,7 +276,7 @@ class Lineage:
         replaced = [] if fresh is None else [fresh]
         for follower in self._lost:
             if not follower.begun:
-                self.followers.remove(follower)
+                self._find_unread(follower, candidates, poll)
                 continue
             home = self._home(follower, candidates, reading, poll)
             if home is None and follower.signature.offset >= HEAD:
@@ -294,6 +294,15 @@ class Lineage:
                 if home is not None:
                     poll.alive.pop(follower.key, None)
                     self._move(follower, home, poll)
+
+    def _find_unread(self, follower: Follower, candidates: list[Candidate], poll: Poll) -> None:
+        """Let a follower that has read nothing go on under its file's new name, if it has one."""
+        size = follower.packed or follower.size
+        for one in candidates:
+            if one.key == follower.key and one.size == size and one.modified == follower.modified:
+                self._move(follower, one, poll)
+                return
+        self.followers.remove(follower)
 
     def _resume(
         self, follower: Follower, candidates: list[Candidate], reading: Reading, poll: Poll
@@ -517,6 +526,8 @@ class Lineage:
         if found.path in poll.names:
             poll.complaints.settle(found.path)
             return
+        if found.packed and not follower.begun:
+            return  # it is unpacked when its turn comes: renamed, it is still the same file
         try:  # rather than later, for it may lose its name
             follower.open()
         except (LostError, RewrittenError):

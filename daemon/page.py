@@ -122,6 +122,7 @@ def _describe_app(app: AppStatus) -> dict[str, Any]:
         "files": app.files,
         "lag_bytes": app.lag_bytes,
         "catching_up": app.catching_up,
+        "rotated_files": {"read": app.rotated_files[0], "total": app.rotated_files[1]},
         "lines": tally.lines,
         "templates": app.templates,
         "alarms": {"true": tally.alarms_true, "false": tally.alarms_false},

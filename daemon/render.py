@@ -16,12 +16,12 @@ from rnnd.codecs.health import Health
 from rnnd.config.units import format_duration
 from rnnd.daemon import timeline
 from rnnd.daemon.history import Alarm, Recent
+from rnnd.daemon.plural import counted
 from rnnd.daemon.reasons import Reason
 from rnnd.daemon.tally import AppStatus, ServiceStatus
 from rnnd.daemon.words import (
     SHAPES,
     clock,
-    counted,
     evidence_words,
     percent,
     plain,

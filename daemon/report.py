@@ -13,9 +13,10 @@ from rnnd.daemon import charts
 from rnnd.daemon.account import KEPT, Account, Claim, Seen
 from rnnd.daemon.backtest import Result
 from rnnd.daemon.hindsight import Part, Point, best_within, calibration, followed, sweep
+from rnnd.daemon.plural import counted
 from rnnd.daemon.reasons import Reason
 from rnnd.daemon.render import STYLE, content_hash, read_resource, text
-from rnnd.daemon.words import clock, counted, percent, reason_words, since_words
+from rnnd.daemon.words import clock, percent, reason_words, since_words
 
 ERRORS_WITHIN = 300.0  # s over which the threshold beside rnnd counts lines of severity error
 

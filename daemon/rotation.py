@@ -5,6 +5,7 @@ import re
 import stat
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from rnnd.daemon.files import PACKED
@@ -17,6 +18,7 @@ from rnnd.daemon.signature import Signature, signature_of
 # s6 call the live log `current`, and rotate it to `@` and a time in hexadecimal.
 _MARK = r"[-._](?:\d[\dTZ.:_-]*(?:\.backup)?|old|bak|backup|prev|orig|save|last)"
 _PACKING = r"(?:\.(?:gz|bz2|xz))?"
+AT_ONCE = 1_000_000_000  # ns; files changed within so little are told apart by their names
 _DIRECTORIES = 20  # subdirectories that are searched (logrotate's `olddir`)
 _CANDIDATES = 200  # files that are looked into, the newest first
 
@@ -67,6 +69,18 @@ def unrotated_names(name: str) -> set[str]:
     return {"".join(group or "" for group in match.groups()) for match in matches if match}
 
 
+def _generation(path: str) -> tuple[int, str]:
+    """Return what sorts rotated logs by their names, the oldest first: high numbers, early dates.
+
+    >>> sorted(["a.log.1", "a.log-20260102", "a.log.10.gz", "a.log-20260101"], key=_generation)
+    ['a.log.10.gz', 'a.log.1', 'a.log-20260101', 'a.log-20260102']
+    """
+    marks = re.findall(r"\d+", Path(path).name)
+    if len(marks) == 1 and len(marks[0]) < 6:
+        return -int(marks[0]), path
+    return 0, path
+
+
 class Surroundings:
     """The rotated logs beside logs, each directory looked at once."""
 
@@ -88,6 +102,8 @@ class Surroundings:
             if stat.S_ISREG(status.st_mode):
                 found.append(candidate_of(rotated, status))
         found.sort(key=lambda candidate: (candidate.modified, candidate.path))
+        if found and found[-1].modified - found[0].modified < AT_ONCE:  # copied, not rotated
+            found.sort(key=lambda candidate: _generation(candidate.path))
         return found[-_CANDIDATES:]
 
     def modified(self, directory: str) -> int:

@@ -13,6 +13,7 @@ from rnnd.daemon.rotation import Reading, candidate_of
 
 CHUNK = 1 << 18  # bytes of a turn
 MAX_OPEN = 256  # descriptors of files that can be opened again
+UNPACKED = 10  # bytes that a byte of an archive is taken for
 MAX_GONE = 1000  # logs that are remembered after they have gone
 
 
@@ -23,17 +24,24 @@ class Tailer:
     lines. A source is the name under which a log appeared; its rotated predecessors belong to it.
     `state` is what was given so far: whoever restores it gets what comes after, no less, no more.
     At most *max_open* descriptors are held, and one for each deleted file not yet read.
+    The first look also finds the newest rotated files of each log, up to *history* bytes: they are
+    read first. Archives count ten times, for that is about what they unpack to.
 
     What can happen to files, and what can be lost, is told above `Lineage`.
     """
 
     def __init__(
-        self, patterns: Sequence[str], chunk: int = CHUNK, max_open: int = MAX_OPEN
+        self,
+        patterns: Sequence[str],
+        chunk: int = CHUNK,
+        max_open: int = MAX_OPEN,
+        history: int = 0,
     ) -> None:
         self.patterns = [os.path.abspath(pattern) for pattern in patterns]  # noqa: PTH100  keeps links
         self.counts: Counter[str] = Counter()  # rotations, truncations, lost bytes
         self._chunk = chunk
         self._max_open = max_open
+        self._history = history
         self._lineages: dict[str, Lineage] = {}
         self._ready: dict[str, Lineage] = {}  # those with something to read
         self._open: OrderedDict[int, Follower] = OrderedDict()  # the longest unused first
@@ -46,6 +54,11 @@ class Tailer:
     def files(self) -> int:
         """How many files are followed."""
         return sum(len(lineage.followers) for lineage in self._lineages.values())
+
+    @property
+    def rotated(self) -> int:
+        """How many rotated files there are to be read."""
+        return sum(one.unread and not one.attached for one in self._followers())
 
     @property
     def lag(self) -> int:
@@ -123,7 +136,7 @@ class Tailer:
 
     def _arrive(self, poll: Poll) -> None:
         """Begin to follow the logs that are new."""
-        first = not self._since
+        first, rotations = not self._since, self.counts["rotations"]
         self._since = self._since or time.time_ns()
         with Reading() as reading:
             for path, (key, status) in sorted(poll.names.items()):
@@ -135,9 +148,22 @@ class Tailer:
                     poll.complaints.note(path, error)
                     known = False
                 if not known:
-                    lineage = self._lineages[path] = Lineage(path, NEVER if first else self._since)
+                    floor = self._history_from(path, poll) if first else self._since
+                    lineage = self._lineages[path] = Lineage(path, floor)
                     poll.kinship.add(lineage)
                     lineage.settle(poll)
+        if first:
+            self.counts["rotations"] = rotations  # that was before our time
+
+    def _history_from(self, path: str, poll: Poll) -> int:
+        """Return when the oldest of the rotated files that are to be read was modified, in ns."""
+        floor, room = NEVER, self._history
+        for candidate in reversed(poll.surroundings.candidates(os.path.realpath(path))):
+            room -= candidate.size * (UNPACKED if candidate.packed else 1)
+            if room < 0:
+                break
+            floor = min(floor, candidate.modified)
+        return floor
 
     def _knows(self, path: str, status: os.stat_result, reading: Reading, poll: Poll) -> bool:
         """Return whether a new name leads to a rotated file, or a copy, of a log that we know."""

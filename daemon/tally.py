@@ -96,6 +96,7 @@ class AppStatus:
     files: int = 0
     lag_bytes: int = 0
     catching_up: bool = False
+    rotated_files: tuple[int, int] = (0, 0)  # read before the logs themselves, and in all
     complaints: dict[str, str] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()  # the newest last
     warming_up: bool = False

@@ -6,7 +6,8 @@ from itertools import groupby
 
 from rnnd.codecs.health import Health
 from rnnd.daemon.history import STRETCHES, Recent, Stretch
-from rnnd.daemon.words import clock, counted, percent
+from rnnd.daemon.plural import counted
+from rnnd.daemon.words import clock, percent
 
 HEIGHT = 100
 HEIGHTS = {Health.GREEN: 12, Health.ORANGE: 45, Health.RED: 100, Health.UNKNOWN: 5}

@@ -6,6 +6,7 @@ from rnnd.codecs.health import Health
 from rnnd.config.units import format_duration
 from rnnd.daemon.evidence import Evidence
 from rnnd.daemon.pipeline import WARM_FAILURES, WARM_HORIZONS
+from rnnd.daemon.plural import counted
 from rnnd.daemon.reasons import Reason
 from rnnd.daemon.tally import AppStatus
 
@@ -36,15 +37,6 @@ def percent(share: float) -> str:
     return f"{share + 0.0:.1%}".replace("%", " %")
 
 
-def counted(number: int, thing: str) -> str:
-    """Return *number* of *thing*.
-
-    >>> counted(1, "alarm"), counted(1200, "line")
-    ('1 alarm', '1,200 lines')
-    """
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
 def plain(text: str) -> str:
     """Return *text* with everything that could steer a terminal or a page made visible.
 
@@ -59,7 +51,9 @@ def plain(text: str) -> str:
 def situation(app: AppStatus) -> str:
     """Return one sentence: what is expected of *app*, or why nothing can be said."""
     if app.catching_up:
-        return f"Reading what the logs hold: {app.lag_bytes:,} bytes to go."
+        read, rotated = app.rotated_files
+        history = f"{read} of {counted(rotated, 'rotated file')} read, " if rotated else ""
+        return f"Reading what the logs hold: {history}{app.lag_bytes:,} bytes to go."
     if not app.files:
         return "No log file is there yet; rnnd waits for one."
     if app.predicted_at is None:

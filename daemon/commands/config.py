@@ -26,8 +26,9 @@ from rnnd.daemon.configuration import (
 from rnnd.daemon.files import why, write_atomically
 from rnnd.daemon.guard import exposures
 from rnnd.daemon.incidents import load_incidents
+from rnnd.daemon.plural import counted
 from rnnd.daemon.tls import load_certificate
-from rnnd.daemon.words import counted, plain
+from rnnd.daemon.words import plain
 from rnnd.errors import RnndError, UsageError
 
 
