@@ -19,7 +19,7 @@ from rnnd.config.loading import load_settings
 from rnnd.config.passwords import hash_password, parse_hash
 from rnnd.daemon.cli import main
 from rnnd.daemon.evidence import Evidence
-from rnnd.daemon.history import Alarm, Line, Recent
+from rnnd.daemon.history import Alarm, Line, Recent, Unusual, UnusualLine
 from rnnd.daemon.http import HttpServer, Response
 from rnnd.daemon.page import Pages
 from rnnd.daemon.reasons import Reason
@@ -51,6 +51,17 @@ def app(name: str, health: Health) -> AppStatus:
             alarms=(Alarm(1772323210.0, 0.8, "true", 90.0, evidence, reasons),),
             lines=(Line(1772323210.0, Health.RED, HOSTILE),),
             evidence=evidence,
+            unusual=(
+                Unusual(
+                    1772323200.0,
+                    (
+                        UnusualLine(9.13, "never seen before", "disk sda: 7 sectors remapped"),
+                        UnusualLine(8.0, HOSTILE, HOSTILE),
+                    ),
+                    evidence,
+                ),
+                Unusual(1772323100.0, (), evidence),
+            ),
         ),
     )
 
@@ -101,6 +112,8 @@ def test_explain_names_what_stands_out_and_the_lines_behind_it(
     assert "INFO heartbeat 7" in said
     assert "A failure is a line of severity error or worse, merged at 10m (as configured)." in said
     assert "2026-03-01T00:00:10Z at 80.0 %: came true, 90 s later" in said
+    assert "never seen before, 9.1 nats: disk sda: 7 sectors remapped" in said
+    assert "2026-02-28T23:58:20Z\n    missing: 0, usually 60 – heartbeat <*>" in said
 
 
 @pytest.mark.parametrize("command", [["status"], ["explain", "web"]])

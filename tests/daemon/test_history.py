@@ -7,9 +7,10 @@ from rnnd.codecs.health import Health
 from rnnd.codecs.tick import Example, Tick
 from rnnd.config.schema import AppSettings
 from rnnd.daemon.evidence import Evidences
-from rnnd.daemon.history import ALARMS, STRETCHES, History
+from rnnd.daemon.history import ALARMS, STRETCHES, History, UnusualLine
 from rnnd.daemon.pipeline import Prediction
 from rnnd.daemon.scoring import Outcomes
+from rnnd.daemon.unusual import UnusualEvent
 
 APP = AppSettings(name="web", logs=("web.log",))
 TEXTS = {1: "heartbeat", 2: "disk full", 3: "started"}
@@ -101,6 +102,20 @@ def test_nothing_grows_without_bound() -> None:
     assert len(recent.stretches) == STRETCHES
     assert len(recent.alarms) == ALARMS
     assert len(recent.lines) == 5
+
+
+def test_an_unusual_alarm_is_remembered_with_its_lines_and_survives_a_restart() -> None:
+    past, other = history(), history()
+    event = UnusualEvent(2, "web.log", "", 9.04, "disk full on sda", novelty="back")
+    past.note(prediction(0))
+    past.note(replace(prediction(1), unusual_alarm=True, unusual=(event,)))
+    past.note(replace(prediction(2), unusual=(event,)))
+
+    other.restore(past.state())
+
+    (unusual,) = other.recent().unusual
+    assert unusual.time == 20.0
+    assert unusual.lines == (UnusualLine(9.0, "not seen for long", "disk full on sda"),)
 
 
 def test_a_restored_history_goes_on_as_if_nothing_had_happened() -> None:
