@@ -86,8 +86,7 @@ class AppPipeline:
         self._seed = seed
         self._watch = EventWatch(app.tick, seed) if app.order else None
         self.forecaster = self._new_forecaster()
-        names = self.codec.feature_names + (self._watch.names if self._watch else ())
-        self._reasons = Reasons(names, app.tick)
+        self._reasons = Reasons(self.feature_names, app.tick)
         self.policy = AlarmPolicy(self.horizons, app.alarm_budget * app.tick)
         self.oddity = Oddity(app.unusual_budget * app.tick, self.horizons[0])
         self.scoreboard = Scoreboard(self.horizons)
@@ -107,11 +106,22 @@ class AppPipeline:
             return None
         return AutomaticRule(app.tick, app.merge, app.horizon)
 
-    def _new_forecaster(self) -> Forecaster:
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The name of every number that a tick is to the forecaster."""
+        return self.codec.feature_names + (self._watch.names if self._watch else ())
+
+    @property
+    def feature_groups(self) -> NDArray[np.int64]:
+        """The sort of each of them, numbered from 0."""
         groups = self.codec.feature_groups
         if self._watch:
             groups = np.append(groups, np.full(len(self._watch.names), groups[-1] + 1))
-        return Forecaster(groups, self.horizons, 2, ForecasterSettings(), self._seed)
+        return groups
+
+    def _new_forecaster(self) -> Forecaster:
+        settings = ForecasterSettings()
+        return Forecaster(self.feature_groups, self.horizons, 2, settings, self._seed)
 
     @property
     def next_tick(self) -> int | None:

@@ -40,7 +40,15 @@ def score(stream: Stream, probability: Floats, begin: int, end: int | None = Non
 
 def alarms_at(probability: Floats, threshold: float, onset: Bools, horizon: int) -> AlarmRecord:
     """Return what the rule of alarms makes of a fixed *threshold*."""
+    return follow(probability, threshold, onset, horizon)[0]
+
+
+def follow(
+    probability: Floats, threshold: float, onset: Bools, horizon: int
+) -> tuple[AlarmRecord, list[bool]]:
+    """Return the same, and which failures are predicted."""
     record = AlarmRecord(horizon)
+    predicted = []
     last = hold = -(2**62)
     was_red = False
     above = (probability >= threshold).tolist()
@@ -51,9 +59,11 @@ def alarms_at(probability: Floats, threshold: float, onset: Bools, horizon: int)
         alarm = red and (not was_red or tick >= last + horizon)
         if alarm:
             last, hold = tick, tick + horizon
-        record.note(tick, began, alarm)
+        outcomes = record.note(tick, began, alarm)
+        if began:
+            predicted.append(outcomes.lead is not None)
         was_red = red
-    return record
+    return record, predicted
 
 
 def best_within(probability: Floats, onset: Bools, horizon: int, allowed: float) -> AlarmRecord:

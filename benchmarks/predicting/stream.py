@@ -89,13 +89,13 @@ def record(
     times = np.array([p.time for p in Replay(pipeline, app.logs).predictions()])
     vector, onset, immune = (np.array(column) for column in zip(*recorder.seen, strict=True))
     return Stream(
-        vector, onset, immune, pipeline.codec.feature_groups,
-        np.array(pipeline.codec.feature_names), np.array(pipeline.horizons), app.tick,
+        vector, onset, immune, pipeline.feature_groups,
+        np.array(pipeline.feature_names), np.array(pipeline.horizons), app.tick,
         round(refit / app.tick), int(np.searchsorted(times, start)), allowed, np.zeros(0),
     )  # fmt: skip
 
 
-def simulated(seed: int, days: int = 20) -> Stream:
+def simulated(seed: int, days: int = 20, *, order: bool = False) -> Stream:
     """Return a simulated application, scored on the last 40 %."""
     simulator = Simulator(seed, days)
     with TemporaryDirectory() as folder:
@@ -103,26 +103,27 @@ def simulated(seed: int, days: int = 20) -> Stream:
         with path.open("wb") as file:
             file.writelines(stretch.data for stretch in simulator.stretches())
         app = AppSettings(
-            name="app", logs=(str(path),), red=Rule(severity="critical"), timezone="UTC"
-        )
+            name="app", logs=(str(path),), red=Rule(severity="critical"), timezone="UTC",
+            order=order,
+        )  # fmt: skip
         stream = record(app, None, simulator.start + 0.6 * days * DAY, 1.0, DAY)
     oracle = simulator.oracle(app.tick, app.horizon)[: len(stream.onset)]
     return replaced(stream, oracle=oracle)
 
 
-def hpc(kind: str) -> Stream:
+def hpc(kind: str, *, order: bool = False) -> Stream:
     """Return the incidents of one *kind* in LANL's System 20."""
     text = (DATA / "hpc" / "incidents.csv").read_text()
     header, *rows = text.splitlines(keepends=True)
     incidents = read_incidents(header + "".join(r for r in rows if r.startswith(kind)), kind)
     app = AppSettings(
         name="hpc", logs=(str(DATA / "hpc" / "hpc.log.gz"),), tick=300.0, horizon=3600.0,
-        more_horizons=(), merge=3600.0,
+        more_horizons=(), merge=3600.0, order=order,
     )  # fmt: skip
     return record(app, merge_incidents(incidents, app.merge), HPC_SCORED_FROM, 0.5, 30 * DAY)
 
 
-def blue_gene() -> Stream:
+def blue_gene(*, order: bool = False) -> Stream:
     """Return Blue Gene/L as a log: an event a line, a tick every 200, its alerts as incidents.
 
     There are no times, so a tick is called 10 s, and a day 8,640 ticks. Scored on the last 60 %.
@@ -142,7 +143,7 @@ def blue_gene() -> Stream:
         ticks = [1_600_000_000 + seconds * (alert + 0.5) for alert in sorted(alerts)]
         app = AppSettings(
             name="bgl", logs=(str(path),), tick=seconds, horizon=10 * seconds,
-            more_horizons=(), merge=10 * seconds,
+            more_horizons=(), merge=10 * seconds, order=order,
         )  # fmt: skip
         incidents = merge_incidents([(time, time) for time in ticks], app.merge)
         start = 1_600_000_000 + 0.4 * seconds * number / BGL_TICK
