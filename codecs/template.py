@@ -200,7 +200,10 @@ class _Group:
                 return self._clusters[place]
         if len(self._leaders) <= COMPARED_ALONE:
             return None
-        numbers = np.array([self._numbers.get(word, -1) for word in words], np.int32)
+        row = [self._numbers.get(word, -1) for word in words]
+        if row.count(-1) > MAX_DIFFERENT * width:  # words that no leader has
+            return None
+        numbers = np.array(row, np.int32)
         leaders = self._matrix[COMPARED_ALONE : len(self._clusters)]
         differ = (leaders != numbers).sum(axis=1)
         both = ((leaders == 0) & (numbers == 0)).sum(axis=1)
