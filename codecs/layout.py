@@ -2,8 +2,8 @@
 
 A layout knows which bytes are digits of which field, which are letters of a month, and which are
 always the same. It covers the line from where the head begins (the start of the line, the start of
-a word, or behind a JSON key) to the byte behind the timestamp, so it matches only where the
-expression of the `Stamp` does.
+a word, or behind a JSON key) to the byte behind the timestamp, and one more where a fraction could
+follow, so it matches only where the expression of the `Stamp` does.
 """
 
 import re
@@ -77,6 +77,12 @@ class Heads:
         return self._keys[key]
 
 
+def end_of_head(line: bytes, found: re.Match[bytes]) -> int:
+    """Return where the head of *line* ends, in which a timestamp was *found*."""
+    end = found.end("stamp")
+    return end + (2 if line[end : end + 1] in (b".", b",", b":") else 1)
+
+
 class Layout:
     """The shape of the head of a *line*, from *begin* on, in which *stamp* was *found*."""
 
@@ -84,7 +90,7 @@ class Layout:
         self.stamp = stamp
         self.kind = stamp.format.kind
         self.begin, self.end = (place - begin for place in found.span("stamp"))
-        head = line[begin : found.end("stamp") + 1]
+        head = line[begin : end_of_head(line, found)]
         shape = np.frombuffer(head, np.uint8)
 
         def span(name: str) -> tuple[int, int]:

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 from rnnd.codecs.level import find_level
 from rnnd.codecs.parsed import MAX_MESSAGE, Number, Parsed, split_tokens
-from rnnd.codecs.severity import LETTERS, Severity
+from rnnd.codecs.severity import LETTERS, WORDS, Severity
 from rnnd.codecs.signature import STAMP
 from rnnd.codecs.structured import Fields, read_json, read_logfmt
 
 INFO = Severity.INFO  # of lines that tell none
+HEAD = 256  # bytes of a line within which its header stands
 MAX_BEFORE = 4096  # words before a message that are counted
 
 _SEPARATORS = b" \t]),|:>-"
@@ -28,8 +29,11 @@ _RFC5424 = re.compile(  # host, app, process and message ids, structured data
 )
 _GLOG = re.compile(rb"\s+\d+ ([^\s:]++):\d+\] ?")
 _ANDROID = re.compile(rb"\s*([VDIWEFA])/([^\s()]++)\s*\(\s*\d+\): ?")  # its brief layout
+_MONOLOG = re.compile(rb"\]? ([\w-]++)\.([A-Z]{4,9}): ")  # channel and level
+_SPRING = re.compile(rb"\d+ --- (?:\[[^\]]*\] ?)+(\S++)\s*+: ")  # process, thread, logger
 _CONTAINER = re.compile(rb"\s(?:stdout|stderr) [FP](?:\s+|$)")  # Kubernetes' CRI
 _STATUS = re.compile(rb'(?:HTTP/0(?:\.0)?"|"[A-Z]{3,8} [^"]*"|"-") 0(?![\w.])')
+_SQUID = re.compile(rb"(T[A-Z_]{3,24}/)0 ")  # how a proxy found it, and the status
 _IN_QUOTES = Number("status", b'" ')
 
 
@@ -77,6 +81,8 @@ def _read(line: bytes) -> _Found:
         return _read_priority(line, max(place + 1, 3))
     if b'" 0' in line and _STATUS.search(line, place + 1):
         return _message(None, _IN_QUOTES, b"", line, place + 1)
+    if place == 0 and (proxied := _SQUID.search(line, 0, HEAD)):
+        return _message(None, Number("status", proxied[1]), b"", line, 1)
     if place >= 0 and (container := _CONTAINER.match(line, place + 1)):
         return _read(line[container.end() :]).within(container.end())
     return _read_plain(line, place)
@@ -86,6 +92,9 @@ def _read_plain(line: bytes, place: int) -> _Found:
     """Return what a line says whose timestamp stands at *place*, if not at -1."""
     if brief := _ANDROID.match(line, place + 1):
         return _Found(LETTERS[brief[1]], None, brief[2], line[brief.end() :], brief.end())
+    if (channel := _MONOLOG.match(line, place + 1)) and channel[2].lower() in WORDS:
+        named = WORDS[channel[2].lower()]
+        return _Found(named, None, channel[1], line[channel.end() :], channel.end())
     severity = find_level(line[:place], words=3)[0] if place > 1 else None
     if severity is not None:
         return _behind_level(severity, line, place + 1)
@@ -134,6 +143,8 @@ def _behind_header(line: bytes, header: re.Match[bytes]) -> _Found:
 def _behind_level(severity: Severity, text: bytes, begin: int) -> _Found:
     """Return the parts of what follows the level: threads in brackets, component, message."""
     begin = _skip(text, begin)
+    if spring := _SPRING.match(text, begin):
+        return _payload(_Found(severity, None, spring[1], text[spring.end() :], spring.end()))
     while (found := _BRACKETED.match(text, begin)) and text[found.end() :].strip(
         _SEPARATORS + b"\r"
     ):

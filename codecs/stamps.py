@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnd.codecs.clock import Kind
-from rnnd.codecs.layout import Heads, Layout
+from rnnd.codecs.layout import Heads, Layout, end_of_head
 from rnnd.codecs.timestamp import FORMATS, GLOG, Stamp, detect, stamp_of
 
 MAX_STAMPS = 4  # formats a log may mix
@@ -147,6 +147,8 @@ class StampReader:
             stamp, np.zeros(1, np.intp)
         )
         if not 0 <= found.start("stamp") - begin[0] <= PREFIX or begin[0] < 0:
+            return False
+        if line[end_of_head(line, found) - 1 :][:1].isdigit():  # nearly a fraction
             return False
         self._layouts.append(Layout(stamp, line, int(begin[0]), found))
         return True

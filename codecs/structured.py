@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from rnnd.codecs.parsed import Number
 from rnnd.codecs.severity import LETTERS, WORDS, Severity
+from rnnd.codecs.signature import STAMP
 
 _KEYS = (
-    rb"(?:(?P<message>message|msg|MESSAGE|Message|log|@mt?|event|text)"
+    rb"(?:(?P<message>message|msg|MESSAGE|Message|short_message|log|@mt?|event|text)"
     rb"|(?P<level>[lL]evel|LEVEL|[sS]everity|SEVERITY|lvl|[lL]og[lL]evel|log\.level|levelname|@l|s"
     rb"|log_level|severity_text|SeverityText|PRIORITY)"
     rb"|(?P<logger>logger|loggerName|logger_name|name|component|module|c|_SYSTEMD_UNIT"
@@ -121,6 +122,9 @@ def read_logfmt(text: bytes) -> Fields | None:
     if b"msg=" not in text and b"message=" not in text and b"level=" not in text:
         return None
     fields = _LOGFMT.read(text)
-    if fields.severity is None and (fields.message is None or not _STARTS.match(text)):
+    message = fields.message
+    if fields.severity is None and (message is None or not _STARTS.match(text)):
+        return None
+    if message is not None and STAMP in message.value:  # auditd's msg=audit(1709971625.123:17)
         return None
     return fields

@@ -42,8 +42,9 @@ FIELDS = {  # what stands for them in the expressions below
 _BEFORE = rb"(?<![0-9A-Za-z.:/_+-])"  # where a timestamp may begin
 _AFTER = rb"(?![0-9A-Za-z])"  # where it may end
 _KEYS = (
-    rb'"(?:@?timestamp|time|ts|@t|\$date|date|datetime|eventtime|event_time|asctime|created|'
-    rb'logged_at|t|__REALTIME_TIMESTAMP|_SOURCE_REALTIME_TIMESTAMP)"\s{0,4}:\s{0,4}"?'
+    rb'"(?:@?timestamp|[tT]imeStamp|Timestamp|time|Time|ts|@t|\$date|date|datetime|DateTime|eventtime|'
+    rb"eventTime|event_time|asctime|created|logged_at|t|epochSecond|timeMillis|__REALTIME_TIMESTAMP|"
+    rb'_SOURCE_REALTIME_TIMESTAMP)"\s{0,4}:\s{0,4}"?'
 )
 
 
@@ -86,6 +87,7 @@ FORMATS: tuple[Format, ...] = (
     Format("month/day/year, two digits", Kind.LOCAL, rb"{mm}[/.-]{dd}[/.-]{y},?[T _-]{hms}{p}"),
     Format("month-day", Kind.YEARLESS, rb"{mm}[-./]{dd}[T _-]{hms}"),
     Format("epoch", Kind.ABSOLUTE, rb"(?P<e>1\d{9}|20\d{8})(?:\d{3}(?:\d{3}){0,2}|\.\d+)?"),
+    Format("ISO 8601, minutes, with zone", Kind.ABSOLUTE, rb"{Y}[-/]{m}[-/]{d}[T ]{hm}{z}"),
     Format("ISO 8601, minutes", Kind.LOCAL, rb"{Y}[-/]{m}[-/]{d}[T ]{hm}"),
     Format("time", Kind.DATELESS, rb"(?P<H>\d\d):(?P<M>\d\d):(?P<S>\d\d)(?:[.,]\d+)?"),
 )  # fmt: skip

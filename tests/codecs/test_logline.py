@@ -49,6 +49,8 @@ SPELLINGS = {
     '{"Level":"Warning","Message":"up"}': Severity.WARNING,
     '{"@t":"\x01","@l":"Fatal","@mt":"up"}': Severity.CRITICAL,
     "\x01 ERROR no answer, message=none": Severity.ERROR,
+    "[\x01] production.ERROR: up": Severity.ERROR,
+    "type=AVC msg=audit(\x01:0): avc:  denied": Severity.INFO,
     "\x01 the TLS ALERT was sent": Severity.INFO,
     "\x01 [alert] up": Severity.CRITICAL,
     "panic: up": Severity.CRITICAL,
@@ -82,6 +84,10 @@ NUMBERS = {
     (
         '{"log":"{\\"level\\":0,\\"msg\\":\\"up\\"}\\n"}',
         b'{"log":"{\\"level\\":50,\\"msg\\":\\"up\\"}\\n"}',
+    ): Severity.ERROR,
+    (
+        "\x01    0 0.0.0.0 TCP_MISS/0 0 GET",
+        b"1.2    17 10.0.0.7 TCP_MISS/503 1 GET",
     ): Severity.ERROR,
     ('{"status":0,"uri":"/"}', b'{"status":503,"uri":"/"}'): Severity.ERROR,
     ('0.0.0.0 - - [\x01] "-" 0 0', b'1.2.3.4 - - [x] "-" 400 0'): Severity.NOTICE,
@@ -121,6 +127,9 @@ MESSAGES = {
     "\x01 stdout F INFO disk full": (b"", b"disk full"),
     '{"log":"INFO disk full\\n","time":"\x01"}': (b"", b"disk full"),
     'level=info logger=cart msg="added 0"': (b"cart", b"added 0"),
+    "[\x01] production.ERROR: disk full": (b"production", b"disk full"),
+    "\x01  INFO 0 --- [exec-0] shop.Cart     : disk full": (b"shop.Cart", b"disk full"),
+    "type=AVC msg=audit(\x01:0): denied": (b"", b"0): denied"),
     "no time at all": (b"", b"no time at all"),
 }
 

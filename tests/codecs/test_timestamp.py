@@ -57,6 +57,7 @@ LINES = {
     '{"t":{"$date":"2024-03-09T08:07:05.123+00:00"},"s":"I","msg":"up"}': "JSON, MongoDB",
     '{"log":"up\\n","stream":"stdout","time":"2024-03-09T08:07:05.1Z"}': "JSON, Docker",
     '{"__REALTIME_TIMESTAMP":"1709971625123456","PRIORITY":"6","MESSAGE":"up"}': "JSON, journald",
+    '{"instant":{"epochSecond":1709971625,"nanoOfSecond":7},"message":"up"}': "JSON, log4j 2",
     "\ufeff2024-03-09T08:07:05Z up": "a byte order mark",
 }
 MOMENT = datetime(2024, 3, 9, 8, 7, 5, tzinfo=UTC).timestamp()
@@ -82,6 +83,12 @@ def test_the_usual_timestamps_are_recognised_by_themselves(line: str) -> None:
 @pytest.mark.parametrize("line", LINES, ids=LINES.values())
 def test_lines_read_together_are_read_as_one_by_one(line: str) -> None:
     assert times_of(3 * (line.encode() + b"\n")) == [MOMENT] * 3
+
+
+def test_a_timestamp_may_end_with_the_minute() -> None:
+    whole = MOMENT - MOMENT % 60
+
+    assert times_of(b"2024-03-09T08:07Z up\n2024-03-09T09:07+01:00 up\n") == [whole, whole]
 
 
 def test_a_time_without_a_date_is_of_the_day_of_arrival() -> None:
@@ -156,7 +163,10 @@ def test_reading_together_and_alone_agree_on_any_digits(
     ends = np.cumsum([len(line) + 1 for line in lines]) - 1
     starts = np.concatenate(([0], ends[:-1] + 1))
 
-    read = together.read(b"".join(line + b"\n" for line in lines), starts, ends, ARRIVAL)
+    data = b"".join(line + b"\n" for line in lines)
+    together.read(data, starts, ends, ARRIVAL)  # finds the formats
+
+    read = together.read(data, starts, ends, ARRIVAL)
 
     for row, text in enumerate(lines):
         found = next((f for stamp in together.stamps if (f := stamp.find(text))), None)
