@@ -10,12 +10,14 @@ from typing import Any, Protocol
 from rnnd.codecs.health import Health
 from rnnd.config.schema import AppSettings
 from rnnd.daemon.history import History
-from rnnd.daemon.pipeline import Prediction
+from rnnd.daemon.incident_list import IncidentList
+from rnnd.daemon.pipeline import AppPipeline, Prediction
 from rnnd.daemon.plural import counted
 from rnnd.daemon.reasons import Reason
 from rnnd.daemon.state import StateFile, encode
 from rnnd.daemon.tail import Tailer
 from rnnd.daemon.tally import AppStatus, Failure, Tally
+from rnnd.daemon.words import clock
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +25,7 @@ TURN_BYTES = 4 << 20  # read from an app before the next one has its turn
 TURN_TICKS = 512  # closed at once, so that a long silence does not delay the end
 MAX_SOURCES = 256  # with a reader of their own; further files share them
 FAILURES_SHOWN = 20
+BAD_ROW = "bad_incident"  # among the reasons of reading errors
 EXPLAIN_EVERY = 5.0  # s; an explanation takes some 50 ms of a processor
 
 
@@ -75,6 +78,9 @@ class App:
         self.pipeline = pipeline
         self.file = file
         self.tailer = Tailer(settings.logs, history=settings.history)
+        self._incidents = None
+        if settings.failures is not None:
+            self._incidents = IncidentList(settings.failures, settings.merge)
         self.tally = Tally()
         codec = getattr(pipeline, "codec", None)
         self.history = History(settings, codec.templates.text if codec else str)
@@ -135,6 +141,7 @@ class App:
         self.tailer.poll(monotonic)
         if self.catching_up:
             self._tell_progress()
+        self._look_at_incidents()
         done = 0
         while done < TURN_BYTES and (ready := self.tailer.ready()):
             source = min(ready, key=self._order)
@@ -150,6 +157,22 @@ class App:
             self._tell_progress()
         self.catching_up = False
         return not self._close_until(self._tick_by_time(now))
+
+    def _look_at_incidents(self) -> None:
+        """Take over what the list of failures has to say, if there is one."""
+        if self._incidents is None or not isinstance(self.pipeline, AppPipeline):
+            return
+        starts = self._incidents.poll()
+        if self._incidents.bad:
+            errors = self.tally.read_errors
+            errors[BAD_ROW] = errors.get(BAD_ROW, 0) + self._incidents.bad
+            self._incidents.bad = 0
+        for late in self.pipeline.take_incidents(starts) if starts is not None else ():
+            lead = None if late.outcomes.lead is None else late.outcomes.lead * self.settings.tick
+            self.tally.note_outcomes(late.outcomes, self.settings.tick)
+            self.history.note_late(late.time)
+            self._failures.append(Failure(late.time, lead))
+            log.info("%s: a failure of %s became known", self.settings.name, clock(late.time))
 
     def _tell_progress(self) -> None:
         """Log how much of its history is read, ten times at most."""
@@ -266,7 +289,7 @@ class App:
             lag_bytes=self.tailer.lag,
             catching_up=self.catching_up,
             rotated_files=(self._rotated - self.tailer.rotated, self._rotated),
-            complaints=self.tailer.complaints,
+            complaints=self._complaints(),
             failures=tuple(self._failures),
             warming_up=getattr(self.pipeline, "warming_up", False),
             failures_known=scoreboard.alarm.failures if scoreboard else 0,
@@ -278,6 +301,13 @@ class App:
             recent=self.history.recent(),
             tally=Tally.of(self.tally.state()),
         )
+
+    def _complaints(self) -> dict[str, str]:
+        """Return what cannot be read now, and why."""
+        found = self.tailer.complaints
+        if self._incidents is not None and self._incidents.complaint is not None:
+            found[self._incidents.path] = self._incidents.complaint
+        return found
 
     def _explain(self) -> tuple[Reason, ...]:
         """Return what raises the probability of a failure, where it is raised; not too often."""

@@ -102,6 +102,7 @@ class History:
         self._alarms: deque[Alarm] = deque(maxlen=ALARMS)
         self._lines: deque[Line] = deque(maxlen=EXAMPLES)
         self._unusual: deque[Unusual] = deque(maxlen=UNUSUAL)
+        self._horizon = app.horizon
         self._evidences = Evidences(round(app.horizon / app.tick))
 
     def note(self, prediction: Prediction) -> None:
@@ -117,6 +118,13 @@ class History:
             self._remember_unusual(prediction)
         self._remember(prediction.time, prediction.tick.examples)
         self._draw(prediction, red)
+
+    def note_late(self, time: float) -> None:
+        """Give alarms their outcome by a failure that began at *time* and was not known then."""
+        for place, alarm in enumerate(self._alarms):
+            if alarm.outcome != "true" and alarm.time < time <= alarm.time + self._horizon:
+                lead = time - alarm.time
+                self._alarms[place] = replace(alarm, outcome="true", lead=lead)
 
     def _settle(self, prediction: Prediction) -> None:
         """Give the open alarms, oldest first, the outcomes that this tick brought."""

@@ -7,7 +7,7 @@ epoch. An ``end`` (or ``end_epoch``) is heeded when incidents are merged; other 
 import csv
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -33,10 +33,22 @@ def parse_time(text: str) -> float:
     return seconds
 
 
-def read_incidents(text: str, name: str) -> list[tuple[float, float]]:
+def refuse(said: str) -> None:
+    """Raise `UsageError`: what a bad row is to those who can mend it at once."""
+    raise UsageError(said)
+
+
+def ignore(_: str) -> None:
+    """Do nothing about a bad row: somebody else tells of it."""
+
+
+def read_incidents(
+    text: str, name: str, on_bad: Callable[[str], None] = refuse
+) -> list[tuple[float, float]]:
     """Return start and end of the incidents in the CSV *text*, in order of their start.
 
-    Raises `UsageError` that names the file *name* and the line of the mistake.
+    Raises `UsageError` that names the file *name* and the line of the mistake. Of a bad row
+    *on_bad* is told the same; where it returns, the row is left out.
     """
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), skipinitialspace=True)
     columns = [column.strip().lower() for column in reader.fieldnames or ()]
@@ -53,9 +65,8 @@ def read_incidents(text: str, name: str) -> list[tuple[float, float]]:
         except (ValueError, OverflowError):
             value = row[start] if not row[start] or end is None else f"{row[start]},{row[end]}"
             expected = "ISO 8601 or seconds since the epoch"
-            raise UsageError(
-                f"{name}:{reader.line_num}: {value!r} is not a time, expected {expected}"
-            ) from None
+            on_bad(f"{name}:{reader.line_num}: {value!r} is not a time, expected {expected}")
+            continue
         incidents.append((began, max(began, ended)))
     return sorted(incidents)
 
@@ -87,10 +98,10 @@ def tick_of_start(start: float, tick: float) -> int:
     return math.ceil(start / tick) - 1
 
 
-def load_incidents(path: str, merge: float) -> list[float]:
+def load_incidents(path: str, merge: float, on_bad: Callable[[str], None] = refuse) -> list[float]:
     """Return the starts of the incidents in the CSV at *path*, those closer than *merge* as one.
 
-    Raises `UsageError` where the file cannot be read, or is no such CSV.
+    Raises `UsageError` where the file cannot be read, or is no such CSV. *on_bad* is as above.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -98,4 +109,4 @@ def load_incidents(path: str, merge: float) -> list[float]:
         raise UsageError(f"{path}: cannot be read ({why(error)})") from error
     except UnicodeDecodeError:
         raise UsageError(f"{path}: is not UTF-8 text, expected a CSV with a column start") from None
-    return merge_incidents(read_incidents(text, path), merge)
+    return merge_incidents(read_incidents(text, path, on_bad), merge)

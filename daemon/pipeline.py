@@ -7,6 +7,7 @@ is predicted does not depend on how the bytes arrive.
 """
 
 import math
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,6 +35,7 @@ from rnnd.rnn.learner import Forecaster, ForecasterSettings
 RED, ORANGE = 0, 1  # the forecaster's events
 WARM_FAILURES = 3  # failures seen, or else …
 WARM_HORIZONS = 100  # … alarm horizons passed, before anything is said
+MAX_INCIDENTS = 10_000  # past ones that are remembered
 SILENCE = 7 * 86400.0  # s; ticks of a longer silence are skipped
 ORANGE_BELOW = 0.5  # P(green) below which the prediction is orange
 RAISED = 1.5  # times the base rate, from which on a probability is worth explaining
@@ -68,6 +70,14 @@ class Prediction:
         return next(iter(self.healths.values()))
 
 
+@dataclass(frozen=True, slots=True)
+class LateFailure:
+    """A failure that became known only after the tick in which it began was over."""
+
+    time: float  # s since the epoch: the end of that tick
+    outcomes: Outcomes
+
+
 class AppPipeline:
     """Reads the lines of one app's sources and predicts its health, a prediction a tick.
 
@@ -91,7 +101,7 @@ class AppPipeline:
         self.oddity = Oddity(app.unusual_budget * app.tick, self.horizons[0])
         self.scoreboard = Scoreboard(self.horizons)
         self._incident_ticks = {tick_of_start(start, app.tick) for start in incidents or ()}
-        merge = math.ceil(app.merge / app.tick)
+        self._merge = merge = math.ceil(app.merge / app.tick)
         self._onsets = (OnsetDetector(merge), OnsetDetector(merge))  # red; orange or worse
         self._sources: set[str] = set()
         self._parts: dict[int, list[TickPart]] = {}
@@ -274,6 +284,39 @@ class AppPipeline:
             return Health.RED
         return min(tick.observed, Health.ORANGE)
 
+    def take_incidents(self, starts: Iterable[float]) -> list[LateFailure]:
+        """Replace the list of incidents by a longer one; return those that are told too late.
+
+        *starts* are as in the constructor. An incident that began in a tick that is closed already
+        is learnt from as far as that is still possible: for one largest horizon. It counts as a
+        failure from now on.
+        """
+        wanted = {tick_of_start(start, self.app.tick) for start in starts}
+        if self._next is None:
+            self._incident_ticks = wanted
+            return []
+        known = sorted(tick for tick in self._incident_ticks if tick < self._next)
+        late = []
+        for tick in sorted(wanted):
+            place = bisect_left(known, tick - self._merge + 1)
+            near = place < len(known) and known[place] < tick + self._merge
+            if tick < self._next and not near:
+                late.append(self._note_late(tick))
+                insort(known, tick)
+        upcoming = {tick for tick in wanted if tick >= self._next}
+        self._incident_ticks = {*known[-MAX_INCIDENTS:], *upcoming}
+        return late
+
+    def _note_late(self, tick: int) -> LateFailure:
+        assert self._next is not None
+        ago = self._next - 1 - tick
+        outcomes = Outcomes(failure=True)
+        if ago < self.scoreboard.ticks:
+            self.forecaster.note_late(np.array([True, True]), ago)
+            self.policy.note_late(ago)
+            outcomes = self.scoreboard.note_late(ago)
+        return LateFailure((tick + 1) * self.app.tick, outcomes)
+
     def _note_onsets(
         self, number: int, observed: Health
     ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
@@ -351,6 +394,7 @@ class AppPipeline:
             "onsets": [detector.state() for detector in self._onsets],
             "sources": sorted(self._sources),
             "parts": [self.codec.save_part(part) for part in parts],
+            "incidents": sorted(t for t in self._incident_ticks if t < (self._next or 0)),
             "next": self._next,
             "silent": self._silent,
             "longest_silence": self._longest_silence,
@@ -375,6 +419,8 @@ class AppPipeline:
             part = self.codec.load_part(saved)
             self._parts.setdefault(part.tick, []).append(part)
         self._next = state["next"]
+        upcoming = {tick for tick in self._incident_ticks if tick >= (self._next or 0)}
+        self._incident_ticks = {*state["incidents"], *upcoming}
         self._silent = int(state["silent"])
         self._longest_silence = float(state["longest_silence"])
         if state["rule"] != self.rule:  # it was configured otherwise

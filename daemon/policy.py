@@ -122,6 +122,15 @@ class AlarmPolicy:
         self._decision = Decision(red[:, -1].copy(), nothing, threshold)
         return Decision(self._decision.red, alarm[:, -1].copy(), threshold)
 
+    def note_late(self, ago: int) -> None:
+        """Take back that alarms were false: a failure began *ago* ticks before the newest one."""
+        began = self._now - 1 - ago
+        true = (self._last < began) & (began <= self._last + self.horizons)
+        self._false[true & ~self._pending] -= 1
+        np.maximum(self._false, 0, out=self._false)
+        self._pending &= ~true
+        self._due = 0
+
     def _same(self, odds: Sequence[float], speak: bool) -> bool:
         """Return whether nothing has happened since the newest decision: most ticks are like that.
 

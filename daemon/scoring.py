@@ -61,6 +61,22 @@ class AlarmRecord:
         self.false += false
         return Outcomes(int(alarm), true, false, onset, lead)
 
+    def note_late(self, tick: int) -> int | None:
+        """Note that a failure began in an earlier *tick*; return how far ahead it was foretold.
+
+        An alarm that has already turned out false stays so: its horizon has passed.
+        """
+        self.failures += 1
+        foretold = [alarm for alarm in self.open if alarm < tick <= alarm + self.horizon]
+        if not foretold:
+            return None
+        self.open = deque(alarm for alarm in self.open if alarm not in foretold)
+        self.true += len(foretold)
+        self.predicted += 1
+        lead = tick - foretold[0] - 1
+        self.leads.append(lead)
+        return lead
+
 
 class BrierScore:
     """Squared error of probabilities of one horizon, beside that of the base rate known so far."""
@@ -98,6 +114,10 @@ class BrierScore:
             self.settled += 1
         self._waiting.append((probability, self.base_rate))
         self._now += 1
+
+    def note_late(self, ago: int) -> None:
+        """Note that a failure began *ago* ticks before the newest one."""
+        self._last_onset = max(self._last_onset, self._now - 1 - ago)
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""
@@ -139,6 +159,15 @@ class Scoreboard:
         ]
         self.ticks += 1
         return outcomes[0]
+
+    def note_late(self, ago: int) -> Outcomes:
+        """Note that a failure began *ago* ticks before the newest one, of which nobody knew."""
+        for score in self.brier:
+            score.note_late(ago)
+        tick = self.ticks - 1 - ago
+        true = self.alarm.true
+        leads = [record.note_late(tick) for record in self.records]
+        return Outcomes(0, self.alarm.true - true, 0, failure=True, lead=leads[0])
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""

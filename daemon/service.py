@@ -12,7 +12,7 @@ from rnnd.config.schema import AppSettings, Settings
 from rnnd.daemon.app import App, Pipeline
 from rnnd.daemon.clock import Clock, SystemClock
 from rnnd.daemon.files import why
-from rnnd.daemon.incidents import load_incidents
+from rnnd.daemon.incidents import ignore, load_incidents
 from rnnd.daemon.notify import Notifier
 from rnnd.daemon.pipeline import AppPipeline, Prediction
 from rnnd.daemon.state import StateDirectory, StateFile
@@ -28,8 +28,11 @@ GRACE = 3.0  # s after a tick's end in which its lines may still be written
 
 
 def pipeline_of(app: AppSettings) -> AppPipeline:
-    """Return a new pipeline; raises `UsageError` where the app's list of failures is no such."""
-    incidents = load_incidents(app.failures, app.merge) if app.failures else None
+    """Return a new pipeline; raises `UsageError` where the app's list of failures is no such.
+
+    A bad row in it is no reason not to start.
+    """
+    incidents = load_incidents(app.failures, app.merge, ignore) if app.failures else None
     return AppPipeline(app, incidents=incidents)
 
 

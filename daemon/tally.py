@@ -9,6 +9,7 @@ from rnnd.codecs.health import Health
 from rnnd.daemon.history import Recent
 from rnnd.daemon.pipeline import Prediction
 from rnnd.daemon.reasons import Reason
+from rnnd.daemon.scoring import Outcomes
 
 LEAD_BUCKETS = (30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0)  # s
 
@@ -39,15 +40,18 @@ class Tally:
 
     def note(self, prediction: Prediction, tick: float) -> None:
         """Count what one tick of *tick* seconds brought."""
-        outcomes = prediction.outcomes
         self.lines_unparsed += prediction.tick.unparsed
         self.lines_late += prediction.tick.late
         self.lines_cut += prediction.tick.cut
         self.new_templates += prediction.tick.new_templates
         self.returned_templates += len(prediction.tick.absences)
+        self.unusual_alarms += prediction.unusual_alarm
+        self.note_outcomes(prediction.outcomes, tick)
+
+    def note_outcomes(self, outcomes: Outcomes, tick: float) -> None:
+        """Count what became known of alarms and failures; a tick has *tick* seconds."""
         self.alarms += outcomes.alarms
         self.alarms_true += outcomes.true
-        self.unusual_alarms += prediction.unusual_alarm
         self.alarms_false += outcomes.false
         if outcomes.failure and outcomes.lead is not None:
             self.failures_predicted += 1

@@ -124,7 +124,7 @@ class Forecaster:
         *onset*, (E,): which kinds began. *immune*, (E,): the steps to come that can hold no onset.
         """
         if onset.any():
-            self._note(onset)
+            self._note(onset, self._now)
         row, surprise = self._read(x, onset)
         slot = self._now % self._ring
         self._waiting[slot] = row
@@ -206,10 +206,20 @@ class Forecaster:
         self._echoes += onset[:, None]
         return self._experts.row(z / self._scale, hidden, self._echoes.ravel()), surprise
 
-    def _note(self, onset: NDArray[np.bool_]) -> None:
-        """Tell the steps that wait of an *onset*."""
-        waiting = min(self._now, self._delay)
-        slots = (self._now - 1 - np.arange(waiting)) % self._ring
+    def note_late(self, onset: NDArray[np.bool_], ago: int) -> None:
+        """Learn that an *onset*, (E,), was in the step that was *ago* steps before the newest.
+
+        What is settled already, since the largest horizon has passed, stays as it was.
+        """
+        self._echoes += onset[:, None] * self._fading**ago
+        self._note(onset, self._now - 1 - ago)
+
+    def _note(self, onset: NDArray[np.bool_], step: int) -> None:
+        """Tell the steps that wait of an *onset* in *step*."""
+        waiting = step - max(0, self._now - self._delay)
+        if waiting <= 0:
+            return
+        slots = (step - 1 - np.arange(waiting)) % self._ring
         ahead = np.arange(1, waiting + 1)[:, None]  # (waiting, 1)
         until = self._until[slots]
         self._until[slots] = np.where(onset, np.minimum(until, ahead), until)
