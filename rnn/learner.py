@@ -45,7 +45,7 @@ class ForecasterSettings:
     hazards_every: int = 24  # steps between two updates of the hazards' weights …
     hazards_batch: int = 256  # … from so many rows
     rates: tuple[float, float] = (2e-3, 5e-3)  # of learning: sums of hinges, pools of evidence
-    pulls: tuple[float, float] = (30.0, 30.0)  # of these weights towards 0, in steps
+    pulls: tuple[float, float] = (100.0, 10.0)  # of these weights towards 0, in steps
     span: float = 500.0  # updates over which the weights that answer are averaged
     trust: float = 12_000.0  # steps over which outcomes tell how far to believe the hazards
     weigh_every: int = 256  # steps between two looks at what was counted as evidence

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import lightgbm
@@ -49,12 +50,17 @@ def error_rate(stream: Stream) -> Floats:
     return np.asarray(mean / (mean.max() + 1))
 
 
-def refitted(stream: Stream, begin: int) -> dict[str, Floats]:
-    """Return what peers say from tick *begin* on, fitted anew again and again on all before."""
+def refitted(stream: Stream, first: Sequence[int]) -> dict[str, Floats]:
+    """Return what peers say that are fitted anew, again and again, on all that came before.
+
+    They are fitted in the ticks *first*, and regularly from the first tick on that is scored.
+    """
     outcome, rng = stream.outcome, np.random.default_rng(0)
     names = ("logistic regression", "LightGBM", "their log-odds averaged")
     said = {name: base_rate(stream) for name in names}
-    for now in range(begin, len(outcome), stream.refit):
+    later = range(stream.start, len(outcome), stream.refit)
+    fits = [*(tick for tick in first if tick < stream.start), *later]
+    for now, until in pairwise([*fits, len(outcome)]):
         known = np.flatnonzero(stream.possible[: now - stream.horizon])
         chosen = known[outcome[known] | (rng.random(len(known)) < 1 / THINNED)]
         if not outcome[chosen].any():
@@ -62,7 +68,7 @@ def refitted(stream: Stream, begin: int) -> dict[str, Floats]:
         weight = np.where(outcome[chosen], 1.0, THINNED)
         past = stream.vector[: now - stream.horizon : THINNED].astype(np.float32)
         mean, deviation = past.mean(axis=0), past.std(axis=0) + np.float32(1e-3)
-        x, ahead = scaled(stream.vector[chosen], mean, deviation), slice(now, now + stream.refit)
+        x, ahead = scaled(stream.vector[chosen], mean, deviation), slice(now, until)
         models = (fit_logistic(x, outcome[chosen], weight), fit_trees(x, outcome[chosen], weight))
         rows = scaled(stream.vector[ahead], mean, deviation)
         odds = [log_odds(model.predict_proba(rows)[:, 1]) for model in models]
