@@ -114,7 +114,7 @@ def _trouble(status: ServiceStatus) -> str:
 def _app(app: AppStatus) -> str:
     name = text(app.name)
     return (
-        f'<section class="app {app.health}" aria-labelledby="app-{name}">\n'
+        f'<section id="of-{name}" class="app {app.health}" aria-labelledby="app-{name}">\n'
         f'<div class="top"><h2 id="app-{name}">{name}</h2>'
         f'<span class="badge {app.health}"><span aria-hidden="true">{SHAPES[app.health]}</span> '
         f"{app.health}</span>"

@@ -212,6 +212,37 @@ def test_the_page_says_when_the_daemon_is_gone(page: Any, server: HttpServer) ->
     page.wait_for_selector("#lost", state="visible", timeout=20_000)
 
 
+def test_what_is_being_selected_stays_as_it_is(
+    page: Any, server: HttpServer, shown: list[ServiceStatus]
+) -> None:
+    shown.append(status(replace(app(Health.GREEN), name="web")))
+    page.goto(server.url)
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('h2'))")
+
+    shown.append(status(replace(app(Health.RED), name="web")))
+    page.evaluate("renew()")
+    assert page.inner_text(".badge") == "● green"
+    page.evaluate("getSelection().removeAllRanges()")
+    page.wait_for_selector(".badge.red", timeout=20_000)
+
+    assert page.evaluate("document.querySelector('section').className") == "app red"
+
+
+def test_an_app_that_did_not_change_is_left_alone(
+    page: Any, server: HttpServer, shown: list[ServiceStatus]
+) -> None:
+    calm = replace(app(Health.GREEN), name="calm")
+    shown.append(status(calm, replace(app(Health.RED), name="web")))
+    page.goto(server.url)
+    page.evaluate("document.getElementById('app-calm').mine = true")
+
+    worse = replace(app(Health.RED), name="web", observed=Health.RED)
+    shown.append(status(calm, worse))
+    page.wait_for_selector("text=It is failing now", timeout=20_000)
+
+    assert page.evaluate("document.getElementById('app-calm').mine")
+
+
 def test_the_page_can_be_used_with_the_keyboard_alone(
     page: Any, server: HttpServer, shown: list[ServiceStatus]
 ) -> None:
