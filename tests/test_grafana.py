@@ -148,6 +148,51 @@ def test_every_query_is_promql(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
 
 
+@needs("promtool")
+def test_the_worst_apps_come_first_whether_bad_is_expected_or_seen(tmp_path: Path) -> None:
+    (table,) = (panel for panel in FILES["fleet"]["panels"] if panel["type"] == "table")
+    query = re.sub(r"\$\w+", ".+", table["targets"][0]["expr"])
+    rules = [{"name": "g", "rules": [{"record": "worst", "expr": query}]}]
+    (tmp_path / "rules.yaml").write_text(json.dumps({"groups": rules}), "utf-8")
+    apps = {  # name: predicted, observed, how bad
+        "calm": ("green", "green", 0),
+        "new": ("unknown", "green", 1),
+        "worse": ("orange", "green", 2),
+        "doomed": ("red", "green", 3),
+        "failing": ("unknown", "red", 3),
+    }
+    series = [
+        {
+            "series": f'{metric}{{job="rnnd",instance="h",app="{app}",{metric}="{health}"}}',
+            "values": f"{int(health == healths[place])}x9",
+        }
+        for app, healths in apps.items()
+        for place, metric in enumerate(("rnnd_health", "rnnd_health_observed"))
+        for health in ("green", "orange", "red", "unknown")
+    ]
+    wanted = [
+        {"labels": f'worst{{app="{app}",instance="h",job="rnnd"}}', "value": bad}
+        for app, (_, _, bad) in apps.items()
+    ]
+    story = {
+        "interval": "1m",
+        "input_series": series,
+        "promql_expr_test": [{"expr": "worst", "eval_time": "1m", "exp_samples": wanted}],
+    }
+    tests = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [story]}
+    (tmp_path / "tests.yaml").write_text(json.dumps(tests), "utf-8")
+
+    result = subprocess.run(
+        ["promtool", "test", "rules", tmp_path / "tests.yaml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert table["options"]["sortBy"][0] == {"displayName": "Health", "desc": True}
+
+
 def luminance(colour: str) -> float:
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]

@@ -244,7 +244,7 @@ def _lines() -> Json:
             target(f"sum(rate(rnnd_lines_total{{{APP}}}{RATE}))", "lines"),
             target(f"sum(rate(rnnd_lines_unparsed_total{{{APP}}}{RATE}))", "without a time"),
         ],
-        unit="short",
+        unit="cps",
     )
 
 

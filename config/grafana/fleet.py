@@ -16,9 +16,11 @@ from rnnd.config.grafana.panels import (
     panel,
     steps,
     target,
+    worst_health_code,
 )
 
 BY = "job, instance, app"
+RISK = "Failure within $horizon"
 
 
 def fleet() -> Json:
@@ -84,6 +86,7 @@ def _record() -> list[Json]:
 
 def _table() -> Json:
     queries = [
+        worst_health_code(APP, BY),
         health_code("rnnd_health", APP, BY),
         health_code("rnnd_health_observed", APP, BY),
         f'max by ({BY}) (rnnd_health_probability_ratio{{{APP}, health="red", horizon="$horizon"}})',
@@ -91,23 +94,22 @@ def _table() -> Json:
         f'sum by ({BY}) (increase(rnnd_alarm_outcomes_total{{{APP}, outcome="false"}}[$__range]))',
         f"time() - max by ({BY}) (rnnd_last_line_timestamp_seconds{{{APP}}})",
     ]
+    health = [{"id": "mappings", "value": HEALTH_MAPPINGS}, _cell()]
+    risk = [
+        {"id": "unit", "value": "percentunit"},
+        {"id": "thresholds", "value": steps(*PROBABILITY_STEPS)},
+        {"id": "min", "value": 0},
+        {"id": "max", "value": 1},
+        {"id": "custom.cellOptions", "value": {"type": "gauge", "mode": "basic"}},
+    ]
     names = [
-        ("Value #A", "Predicted health", [{"id": "mappings", "value": HEALTH_MAPPINGS}, _cell()]),
-        ("Value #B", "Observed health", [{"id": "mappings", "value": HEALTH_MAPPINGS}, _cell()]),
-        (
-            "Value #C",
-            "Failure within $horizon",
-            [
-                {"id": "unit", "value": "percentunit"},
-                {"id": "thresholds", "value": steps(*PROBABILITY_STEPS)},
-                {"id": "min", "value": 0},
-                {"id": "max", "value": 1},
-                {"id": "custom.cellOptions", "value": {"type": "gauge", "mode": "basic"}},
-            ],
-        ),
-        ("Value #D", "Failures", [{"id": "decimals", "value": 0}]),
-        ("Value #E", "False alarms", [{"id": "decimals", "value": 0}]),
-        ("Value #F", "Last line", [{"id": "unit", "value": "s"}, {"id": "decimals", "value": 0}]),
+        ("Value #A", "Health", health),
+        ("Value #B", "Predicted", health),
+        ("Value #C", "Observed", health),
+        ("Value #D", RISK, risk),
+        ("Value #E", "Failures", [{"id": "decimals", "value": 0}]),
+        ("Value #F", "False alarms", [{"id": "decimals", "value": 0}]),
+        ("Value #G", "Last line", [{"id": "unit", "value": "s"}, {"id": "decimals", "value": 0}]),
     ]
     link = {
         "title": "${__data.fields.app}",
@@ -118,14 +120,18 @@ def _table() -> Json:
     return panel(
         "table",
         "Apps",
-        "Every app with its health; choose one for its own dashboard.",
+        "Every app with the worse of its predicted and observed health; choose one for its own "
+        "dashboard.",
         [target(query, instant=True, table=True) for query in queries],
         unit="short",
         overrides=[
             {"matcher": {"id": "byName", "options": name}, "properties": properties}
             for _, name, properties in [("", "app", [{"id": "links", "value": [link]}]), *names]
         ],
-        options={"showHeader": True, "sortBy": [{"displayName": "Predicted health", "desc": True}]},
+        options={
+            "showHeader": True,
+            "sortBy": [{"displayName": name, "desc": True} for name in ("Health", RISK)],
+        },
         transformations=[
             {"id": "merge", "options": {}},
             {

@@ -101,7 +101,7 @@ def _reading() -> list[Json]:
         return f"sum by ({BY}) (rate({metric}{{{SELECTOR}}}{RATE}))"
 
     return [
-        lines("Lines", "Lines read a second.", _each(rate("rnnd_lines_total")), unit="short"),
+        lines("Lines", "Lines read a second.", _each(rate("rnnd_lines_total")), unit="cps"),
         lines("Bytes", "Bytes read a second.", _each(rate("rnnd_bytes_total")), unit="Bps"),
         lines(
             "Behind",

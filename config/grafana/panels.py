@@ -14,11 +14,11 @@ SELECTOR = 'job=~"$job", instance=~"$instance"'
 APP = f'{SELECTOR}, app=~"$app"'
 
 GREEN, ORANGE, RED, UNKNOWN = "#009E73", "#E69F00", "#B42318", "#8A8A8A"
-HEALTHS = {
+HEALTHS = {  # as numbers, the higher the worse: what is unknown may be bad
     "green": (0, "● green", GREEN),
-    "orange": (1, "▲ orange", ORANGE),
-    "red": (2, "■ red", RED),
-    "unknown": (-1, "? unknown", UNKNOWN),
+    "unknown": (1, "? unknown", UNKNOWN),
+    "orange": (2, "▲ orange", ORANGE),
+    "red": (3, "■ red", RED),
 }
 HEALTH_MAPPINGS = [
     {
@@ -33,12 +33,19 @@ PROBABILITY_STEPS = ((None, GREEN), (0.2, ORANGE), (0.5, RED))
 
 
 def health_code(metric: str, selector: str, by: str = "instance, app") -> str:
-    """Return the query for a health as a number: 0 green, 1 orange, 2 red, −1 unknown."""
+    """Return the query for a health as a number, as `HEALTHS` says."""
 
     def one(colour: str) -> str:
         return f'sum by ({by}) ({metric}{{{selector}, {metric}="{colour}"}})'
 
-    return f"{one('orange')} + 2 * {one('red')} - {one('unknown')}"
+    return f"{one('unknown')} + 2 * {one('orange')} + 3 * {one('red')}"
+
+
+def worst_health_code(selector: str, by: str) -> str:
+    """Return the query for the worse of what is expected and what is seen."""
+    expected = health_code("rnnd_health", selector, by)
+    seen = health_code("rnnd_health_observed", selector, by)
+    return f"({expected}) > ({seen}) or ({seen})"
 
 
 def target(query: str, legend: str = "", *, instant: bool = False, table: bool = False) -> Json:
@@ -190,7 +197,7 @@ def health_bands(title: str, description: str, targets: Sequence[Json]) -> Json:
         defaults={
             "mappings": HEALTH_MAPPINGS,
             "color": {"mode": "thresholds"},
-            "thresholds": steps((None, UNKNOWN), (0, GREEN), (1, ORANGE), (2, RED)),
+            "thresholds": steps((None, GREEN), (1, UNKNOWN), (2, ORANGE), (3, RED)),
             "custom": {"lineWidth": 0, "fillOpacity": 85, "insertNulls": False},
         },
         options={
