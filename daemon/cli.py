@@ -12,9 +12,10 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rnnd import __version__
+from rnnd.config.nodes import nearest
 from rnnd.errors import RnndError
 
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -35,23 +36,74 @@ COMMANDS = {
 }
 
 
+EXAMPLES = """\
+begin with:
+  rnnd demo                 see it predict a simulated application's failures
+  rnnd backtest app.log*    ask what it would have said about logs you have
+  rnnd run app.log          let it watch a log
+
+`rnnd COMMAND --help` tells more, `man rnnd` all.
+"""
+
+
+class Formatter(argparse.HelpFormatter):
+    """Puts names and what they mean on one line, and keeps the lines of `EXAMPLES`."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30)
+        self._action_max_length = 16  # the shortest column of names: commands are indented twice
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text == EXAMPLES else super()._fill_text(text, width, indent)
+
+
 class Parser(argparse.ArgumentParser):
-    """Tells of a mistake in one line, and not in the many of the usage."""
+    """Tells of a mistake in one line, with what may have been meant, and not in many of usage."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**{"formatter_class": Formatter, "allow_abbrev": False, **more})
 
     def error(self, message: str) -> NoReturn:
         """Print *message* and end with status 2."""
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return the arguments, and none that are unknown: this very parser tells of those."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.unknown(unknown[0])
+        return known, unknown
 
-def build_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    @property
+    def options(self) -> list[str]:
+        """All options that it has."""
+        return [option for one in self._actions for option in one.option_strings]
+
+    def unknown(self, word: str) -> NoReturn:
+        """Say that *word* means nothing here."""
+        hint = f", {nearest(word.partition('=')[0], self.options)}" if word[0] == "-" else ""
+        self.error(f"{word!r} is unknown{hint}")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            name = action.option_strings[-1] if action.option_strings else action.metavar
+            hint = nearest(str(value), map(str, action.choices))
+            raise argparse.ArgumentError(
+                None, f"{name or action.dest}: {value!r} is unknown, {hint}"
+            )
+
+
+def build_parser(argv: Sequence[str]) -> Parser:
     """Return the parser for *argv*, with the arguments of the one command that it names."""
     parser = Parser(
         prog="rnnd",
         description="Predicts an application's health from its logs, before it fails.",
-        epilog="`rnnd COMMAND --help` tells more.",
+        epilog=EXAMPLES,
     )
     parser.add_argument("--version", action="version", version=f"rnnd {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True
+    )
     wanted = next((word for word in argv if not word.startswith("-")), None)
     for name, summary in COMMANDS.items():
         command = commands.add_parser(
@@ -68,8 +120,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     # the same bits on every machine.
     for name in BLAS_THREADS:
         os.environ.setdefault(name, "1")
-    argv = sys.argv[1:] if argv is None else argv
-    arguments = build_parser(argv).parse_args(argv)
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if not argv:
+        build_parser(argv).print_help(sys.stderr)
+        return 2
+    if argv[0] == "help":
+        argv = [*argv[1:2], "--help"]
+    parser = build_parser(argv)
+    if argv[0].startswith("-") and argv[0] not in parser.options:
+        parser.unknown(argv[0])
+    arguments = parser.parse_args(argv)
     command = importlib.import_module(f"rnnd.daemon.commands.{arguments.command}")
     try:
         status = int(command.run(arguments))

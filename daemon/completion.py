@@ -5,7 +5,7 @@ import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rnnd.daemon.cli import COMMANDS
+from rnnd.daemon.cli import COMMANDS, Parser
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Command:
 def commands() -> Iterator[Command]:
     """Give every command, and after it its actions."""
     for name, summary in COMMANDS.items():
-        parser = argparse.ArgumentParser(prog=f"rnnd {name}", description=summary)
+        parser = Parser(prog=f"rnnd {name}", description=summary)
         importlib.import_module(f"rnnd.daemon.commands.{name}").add_arguments(parser)
         yield Command((name,), summary, parser)
         for action in parser._actions:

@@ -155,7 +155,6 @@ MISTAKES = [
 ]
 MISTAKES += [
     (2, ["frobnicate"], "frobnicate"),
-    (2, [], "COMMAND"),
     (2, ["run", "--frobnicate"], "--frobnicate"),
 ]
 
@@ -182,7 +181,7 @@ def test_a_mistake_gets_one_clear_line_and_its_status(
     assert words in said
 
 
-@pytest.mark.parametrize("arguments", [["backtest", "missing.log"], ["run", "directory"], []])
+@pytest.mark.parametrize("arguments", [["backtest", "missing.log"], ["run", "directory"], ["frob"]])
 def test_a_mistake_ends_the_real_program_as_well(folder: Path, arguments: Sequence[str]) -> None:
     result = rnnd(folder, *arguments)
 

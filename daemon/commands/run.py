@@ -33,6 +33,15 @@ from rnnd.errors import RnndError, UsageError
 
 log = logging.getLogger(__name__)
 
+STATE_HELP = (
+    "where what was learnt is kept (as the configuration says; for LOGs, a directory of their own "
+    "below $XDG_STATE_HOME, else ~/.local/state)"
+)
+LISTEN_HELP = (
+    "where metrics and the status page are served (as the configuration says, else "
+    "127.0.0.1:7663); port 0 is any free one"
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `rnnd run` takes."""
@@ -40,8 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "logs", nargs="*", metavar="LOG", help="a path or a quoted glob; all of them are one app"
     )
     parser.add_argument("--config", metavar="FILE", help="a configuration instead of LOGs")
-    parser.add_argument("--state", metavar="DIR", help="where what was learnt is kept")
-    parser.add_argument("--listen", metavar="HOST:PORT", help="where metrics are served")
+    parser.add_argument("--state", metavar="DIR", help=STATE_HELP)
+    parser.add_argument("--listen", metavar="HOST:PORT", help=LISTEN_HELP)
     parser.add_argument(
         "--checkpoint-every", metavar="DURATION", help="how often the state is saved (1m)"
     )

@@ -5,8 +5,8 @@ complete -c rnnd -l help -d help
 complete -c rnnd -n '__fish_use_subcommand' -a run -d 'tail logs, learn, predict and serve metrics: the daemon'
 complete -c rnnd -n '__fish_seen_subcommand_from run' -l help -d 'show this help message and exit'
 complete -c rnnd -n '__fish_seen_subcommand_from run' -l config -r -F -d 'a configuration instead of LOGs'
-complete -c rnnd -n '__fish_seen_subcommand_from run' -l state -x -a '(__fish_complete_directories)' -d 'where what was learnt is kept'
-complete -c rnnd -n '__fish_seen_subcommand_from run' -l listen -x -d 'where metrics are served'
+complete -c rnnd -n '__fish_seen_subcommand_from run' -l state -x -a '(__fish_complete_directories)' -d 'where what was learnt is kept (as the configuration says; for LOGs, a directory of their own below $XDG_STATE_HOME, else ~/.local/state)'
+complete -c rnnd -n '__fish_seen_subcommand_from run' -l listen -x -d 'where metrics and the status page are served (as the configuration says, else 127.0.0.1:7663); port 0 is any free one'
 complete -c rnnd -n '__fish_seen_subcommand_from run' -l checkpoint-every -x -d 'how often the state is saved (1m)'
 complete -c rnnd -n '__fish_seen_subcommand_from run' -F
 complete -c rnnd -n '__fish_use_subcommand' -a backtest -d 'replay logs and score the predictions that would have been made'
