@@ -162,6 +162,12 @@ def test_the_documentation_builds_without_a_broken_link(tmp_path: Path) -> None:
     assert (tmp_path / "site" / "runbooks.html").exists()
 
 
+def test_every_file_that_the_readme_and_other_texts_link_to_is_there() -> None:
+    for page in (ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("*/README.md")):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
 def test_every_heading_that_a_link_names_is_there() -> None:
     for page in DOCS.glob("*.md"):
         for target, anchor in re.findall(r"\]\(([\w-]+\.md)#([\w-]+)\)", page.read_text("utf-8")):
