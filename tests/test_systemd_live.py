@@ -92,6 +92,7 @@ echo /opt/site >$site/dependencies.pth
 /opt/rnnd/bin/python -m pip install --quiet --no-index --no-deps --ignore-installed /mnt/rnnd-*.whl
 /opt/rnnd/bin/rnnd systemd install
 echo "installed: $(state ActiveState), $(systemctl is-enabled rnnd)"
+ask /-/ready >/dev/null
 ask /metrics >/mnt/metrics
 rnnd status
 echo "found: $(command -v rnnd), $(MANPATH= man -w rnnd)"
