@@ -114,3 +114,24 @@ def test_a_restored_policy_decides_identically() -> None:
         here, there = decide(one, p, o), decide(other, p, o)
         assert here.red == there.red
         assert here.threshold == there.threshold
+
+
+def test_before_anything_is_known_a_threshold_is_judged_by_what_it_claims() -> None:
+    small, large = AlarmPolicy([HORIZON], budget=0.0001), AlarmPolicy([HORIZON], budget=0.01)
+
+    sparing, generous = (decide(policy, 0.001).threshold[0] for policy in (small, large))
+
+    assert sparing > 0.7
+    assert generous < 0.2
+
+
+def test_what_was_not_spent_lowers_the_threshold_and_what_was_raises_it() -> None:
+    quiet, noisy = (AlarmPolicy([HORIZON], budget=0.002) for _ in range(2))
+    thresholds = []
+    for policy, every in ((quiet, 10_000), (noisy, 150)):
+        for tick in range(4000):
+            decision = decide(policy, 0.6 if tick % every == every - 1 else 0.001, tick == 2000)
+        thresholds.append(decision.threshold[0])
+
+    assert thresholds[0] < 0.3
+    assert thresholds[1] > thresholds[0] + 0.2
