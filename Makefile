@@ -4,12 +4,13 @@
 # make bench   the benchmarks, each beside a peer or a baseline
 # make soak    the slow scenarios
 # make docs    the documentation, into build/docs
+# make pictures  the pictures in docs/pictures; wants Debian's chromium
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench soak docs clean
+.PHONY: demo test check bench soak docs pictures clean
 
 demo: $(VENV)/.run
 	@$(BIN)/rnnd demo $(DEMO)
@@ -33,6 +34,9 @@ soak: $(VENV)/.test
 docs: $(VENV)/.docs
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs
+
+pictures: $(VENV)/.test
+	$(BIN)/python docs/pictures.py
 
 # Debian without the package python3-venv cannot put pip into a new environment; its own pip can.
 $(VENV)/bin/python:

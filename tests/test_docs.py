@@ -132,6 +132,16 @@ def test_every_command_that_the_documentation_names_is_one() -> None:
                 assert word in COMMANDS, f"{page.name}: rnnd {word}"
 
 
+def test_the_drawing_of_the_road_is_what_the_code_makes() -> None:
+    spec = importlib.util.spec_from_file_location("drawings", DOCS / "drawings.py")
+    assert spec
+    assert spec.loader
+    drawings = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(drawings)
+
+    assert (DOCS / "pictures" / "road.svg").read_text("utf-8") == drawings.road()
+
+
 @needs("man")
 @pytest.mark.parametrize("name", ["rnnd.1", "rnnd.yaml.5"])
 def test_a_manual_page_is_drawn_without_a_warning(name: str) -> None:
