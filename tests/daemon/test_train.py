@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from rnnd.codecs.char import CharCodec
+from rnnd.daemon import team
 from rnnd.daemon import training as training_module
 from rnnd.daemon.cli import main
 from rnnd.daemon.models import Model
@@ -129,6 +130,22 @@ def test_two_processes_learn_what_one_learns() -> None:
         assert together.validate() == pytest.approx(alone.validate(), abs=0.1)
 
     np.testing.assert_allclose(together.weights.vector, alone.weights.vector, atol=1e-6)
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_waiting_for_each_other_asleep_or_awake_gives_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch, processors: int
+) -> None:
+    monkeypatch.setattr(team.os, "sched_getaffinity", lambda _: set(range(processors)))
+    monkeypatch.setattr(team, "PATIENCE", 1e-4)
+    settings = TrainingSettings(hidden=12, batch=4, length=16, processes=2)
+    symbols = CharCodec.of(TEXT).symbols(TEXT)
+
+    with Training(settings, 20, symbols) as training:
+        losses = [training.step(0.5) for _ in range(3)]
+
+    with Training(settings, 20, symbols) as training:
+        assert [training.step(0.5) for _ in range(3)] == losses
 
 
 def test_a_process_that_dies_ends_the_training_with_a_message() -> None:
