@@ -16,9 +16,12 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported
 import argparse
 import sys
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from min_char_rnn import MinCharRNN
@@ -26,11 +29,12 @@ from min_char_rnn import MinCharRNN
 from rnnd.codecs.char import CharCodec
 from rnnd.daemon.models import Model
 from rnnd.daemon.training import Training
+from rnnd.daemon.training_loop import Loop, Plan, fingerprint
+from rnnd.daemon.training_report import Silence
 from rnnd.daemon.training_settings import TrainingSettings, preset
 from rnnd.daemon.writing import continue_text
 from rnnd.rnn.network import Network, NetworkShape
 from rnnd.rnn.optimisers import AdaGrad
-from rnnd.rnn.parameters import Indices
 from rnnd.rnn.sampling import Soft
 from rnnd.rnn.training import Trainer, Windows, mean_loss
 
@@ -43,8 +47,9 @@ def read_text() -> str | None:
     return path.read_text(encoding="utf-8") if path.exists() else None
 
 
-def beside_min_char_rnn(symbols: Indices, seconds: float) -> None:
+def beside_min_char_rnn(whole: str, seconds: float) -> None:
     """Print speed and loss of the simplest model, ours beside the well-known program's."""
+    symbols = CharCodec.of(whole).symbols(whole)
     edge = len(symbols) * 9 // 10
     text, unseen = symbols[:edge], symbols[edge:]
     baseline = MinCharRNN(int(symbols.max()) + 1)
@@ -78,25 +83,27 @@ def beside_min_char_rnn(symbols: Indices, seconds: float) -> None:
 
 
 def defaults(text: str, seconds: float, processes: int, wanted: float) -> None:
-    """Print what `rnnd train --for` reaches with its defaults."""
+    """Print what `rnnd train --for` leaves in the model file with its defaults."""
     codec = CharCodec.of(text)
     settings = replace(TrainingSettings(**preset(seconds)), processes=processes)
-    with Training(settings, len(codec.alphabet), codec.symbols(text)) as training:
-        start = time.process_time()
-        while (share := (time.process_time() - start) / seconds) < 1:
-            training.step(share)
-        speed = training.taken * training.characters / seconds
-        loss = training.validate()
-        epochs = training.taken / training.windows.epoch
-        print(
-            f"{seconds:.0f} s on {processes} of the machine's cores, {settings.cell} "
-            f"{settings.hidden}: {epochs:.1f} epochs at {speed:,.0f} characters/s, "
-            f"loss {loss:.3f} (wanted: {wanted})",
-            flush=True,
-        )
-        model = Model(training.shape, training.weights, codec, {})
-        sample = continue_text(model, "", Soft(np.random.default_rng(1), temperature=0.8))
-        print("".join("    | " + line for line in "".join(islice(sample, 400)).splitlines(True)))
+    with ExitStack() as stack:
+        path = Path(stack.enter_context(TemporaryDirectory())) / "model"
+        plan = Plan(path, seconds, save_every=seconds)
+        training = Training(settings, len(codec.alphabet), codec.symbols(text))
+        stack.enter_context(training)
+        loop = Loop(training, codec, plan, time.process_time, Silence(), fingerprint(text))
+        loop.run()
+        model = Model.load(path)
+    epochs = training.taken / training.windows.epoch
+    speed = training.taken * training.characters / seconds
+    print(
+        f"{seconds:.0f} s on {processes} of the machine's cores, {settings.cell} "
+        f"{settings.hidden}: {epochs:.1f} epochs at {speed:,.0f} characters/s, "
+        f"loss {loop.best_loss:.3f} (wanted: {wanted}), {training.loss:.3f} on the text itself",
+        flush=True,
+    )
+    sample = continue_text(model, "", Soft(np.random.default_rng(1), temperature=0.8))
+    print("".join("    | " + line for line in "".join(islice(sample, 400)).splitlines(True)))
 
 
 def two_processes(text: str, seconds: float) -> None:
@@ -120,22 +127,30 @@ def two_processes(text: str, seconds: float) -> None:
     )
 
 
+PARTS: dict[str, Callable[[str, float], None]] = {
+    "simple": beside_min_char_rnn,
+    "short": lambda text, seconds: defaults(text, seconds, processes=1, wanted=1.67),
+    "two": lambda text, seconds: two_processes(text, seconds / 4),
+    "5min": lambda text, _: defaults(text, 300.0, processes=2, wanted=1.53),
+    "15min": lambda text, _: defaults(text, 900.0, processes=2, wanted=1.50),
+}
+"""The parts of the benchmark by name; those of minutes are run with --long."""
+
+
 def main() -> int:
     """Run all parts."""
     parser = argparse.ArgumentParser(description="Character models of Shakespeare.")
     parser.add_argument("--long", action="store_true", help="also 5 and 15 minutes")
     parser.add_argument("--seconds", type=float, default=60.0, help="of the short parts")
+    parser.add_argument("--only", choices=list(PARTS), help="this part alone")
     arguments = parser.parse_args()
     text = read_text()
     if text is None:
         print("shakespeare: no data (set RNND_DATA; see benchmarks/README.md)")
         return 0
-    beside_min_char_rnn(CharCodec.of(text).symbols(text), arguments.seconds)
-    defaults(text, arguments.seconds, processes=1, wanted=1.67)
-    two_processes(text, arguments.seconds / 4)
-    if arguments.long:
-        defaults(text, 300.0, processes=2, wanted=1.53)
-        defaults(text, 900.0, processes=2, wanted=1.50)
+    for name, part in PARTS.items():
+        if name == arguments.only or (not arguments.only and (arguments.long or "min" not in name)):
+            part(text, arguments.seconds)
     return 0
 
 

@@ -187,7 +187,7 @@ class Cell(ABC):
         """Return `step` for weights that stay as they are: it takes half the time.
 
         Its arguments are x and the state. What can be done once is: the weights are laid out, and
-        each symbol's part of the gates is found.
+        each symbol's part of the gates is found. One thread at a time: it has a work space.
         """
         loop, part = np.ones((2, self.gates, 1), p.vector.dtype)
         loop[self.sigmoids[0]] = part[self.sigmoids[1]] = -1

@@ -146,7 +146,7 @@ class Network:
     def stepper(self, p: Parameters) -> NetworkStep:
         """Return `step` for weights that stay as they are: it takes half the time.
 
-        Its arguments are x and the state.
+        Its arguments are x and the state. One thread at a time: it has a work space.
         """
         layers = [(cell.stepper(p), cell.state_size, cell.hidden_size) for cell in self.cells]
         w, b = aligned(p[self.output.w].shape, p.vector.dtype), p[self.output.b].copy()
