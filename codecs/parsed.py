@@ -42,11 +42,6 @@ class Number:
     before: bytes
     least: Severity = Severity.DEBUG
 
-    def read(self, line: bytes) -> Severity:
-        """Return the severity that the number in *line* tells."""
-        [severity] = self.read_all(line, np.zeros(1, np.intp), np.array([len(line)]))
-        return Severity(severity)
-
     def read_all(
         self, data: bytes, starts: NDArray[np.intp], ends: NDArray[np.intp]
     ) -> NDArray[np.int8]:

@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 
 from rnnd.codecs.logline import is_continuation, parse
-from rnnd.codecs.parsed import split_tokens, unpack
+from rnnd.codecs.parsed import Number, split_tokens, unpack
 from rnnd.codecs.severity import Severity
 from rnnd.codecs.signature import coarse_signatures
 
@@ -111,7 +112,18 @@ def test_severities_told_by_numbers_are_read_from_the_line(pair: tuple[str, byte
     parsed = parse(coarse_signature(pair[0].encode()))
 
     assert parsed.number is not None
-    assert parsed.number.read(pair[1]) == NUMBERS[pair]
+    starts, ends = np.zeros(1, np.intp), np.array([len(pair[1])])
+    assert parsed.number.read_all(pair[1], starts, ends) == [NUMBERS[pair]]
+
+
+def test_numbers_are_read_from_each_of_many_lines() -> None:
+    data = b'1 "GET /" 200 7\n2 nothing\n3 "GET /" 503 "GET /" 404\n'
+    starts = np.array([0, 16, 26])
+    ends = np.array([15, 25, len(data) - 1])
+
+    severities = Number("status", b'" ', least=Severity.DEBUG).read_all(data, starts, ends)
+
+    assert severities.tolist() == [Severity.INFO, Severity.INFO, Severity.ERROR]
 
 
 MESSAGES = {
