@@ -7,8 +7,10 @@ by its values (see `features.Slots`).
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 MAX_WORDS = 96  # words of a line among which numbers are looked for
+LONGEST = 40  # bytes at the end of a word that tell whether a number behind it names something
 MAX_NUMBERS = 8  # numbers read from one line
 
 _NUMERIC = frozenset({b"0", b"0.0"})
@@ -26,17 +28,16 @@ def numeric_places(tokens: Sequence[bytes]) -> tuple[int, ...]:
     (1, 3)
     """
     numeric = [place for place, token in enumerate(tokens) if token.strip(b"%$~#+-.") in _NUMERIC]
-    places = []
-    for place in numeric:
-        before = tokens[place - 1].lower() if place else b""
-        if (
-            before in _NAMING
-            or before.endswith((b"id", b"_no", b"port"))
-            or before.count(b".") == 3
-        ):
-            continue
-        places.append(place)
-    return tuple(places[:MAX_NUMBERS])
+    return tuple([place for place in numeric if not (place and _names_a_thing(tokens[place - 1]))])[
+        :MAX_NUMBERS
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _names_a_thing(word: bytes) -> bool:
+    """Return whether a number behind *word* is a name rather than a value."""
+    word = word.lower()
+    return word in _NAMING or word.endswith((b"id", b"_no", b"port")) or word.count(b".") == 3
 
 
 def value_of(word: bytes) -> float | None:

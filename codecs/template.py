@@ -29,6 +29,7 @@ OVERFLOW = 0
 
 MAX_DIFFERENT = 0.3 + 1e-9  # of the words that are not variables in both messages
 FEW = 4  # different words at a place that are not taken for a variable
+MAX_KNOWN = 2000  # masked messages whose template is remembered
 COMPARED_ALONE = 12  # leaders that are compared one by one: fewer are quicker so
 
 Words = tuple[bytes, ...]
@@ -41,6 +42,7 @@ class TemplateTable:
         self._limit = limit
         self._numbers: dict[bytes, int] = {VARIABLE: 0}  # of the words of leaders
         self._groups: dict[tuple[bytes, int], _Group] = {}
+        self._known: dict[tuple[bytes, Words], int] = {}
         self._clusters: list[_Cluster] = []
         self._keys: list[tuple[int, Words]] = [(-1, ())]  # cluster and words of each template
         self.examples: list[bytes] = [b""]  # signature of the first message of each
@@ -55,6 +57,17 @@ class TemplateTable:
 
         A template is made if there is none, with *example* as the signature of its first message.
         """
+        known = self._known.get((component, words))
+        if known is not None:
+            return int(self.joined[known])
+        template = self._find(component, words, example)
+        if template != OVERFLOW:  # which may find room later
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[component, words] = template
+        return template
+
+    def _find(self, component: bytes, words: Words, example: bytes) -> int:
         key = component, len(words)
         group = self._groups.get(key)
         found = group.first_similar(words) if group is not None else None
@@ -117,6 +130,7 @@ class TemplateTable:
         self._numbers.clear()
         self._numbers[VARIABLE] = 0
         self._groups.clear()
+        self._known.clear()
         self._clusters.clear()
         for component, leader, seen in state["clusters"]:
             number = self._add_cluster((_bytes(component), len(leader)), _words(leader))
