@@ -87,6 +87,15 @@ def test_counters_are_never_shown_raw_and_rates_follow_the_resolution(name: str)
             assert span in {"$__rate_interval", "$__range"}, query
 
 
+def test_every_metric_of_the_reference_has_its_place_on_a_dashboard() -> None:
+    reference = (FOLDER.parent.parent / "docs" / "metrics.md").read_text("utf-8")
+    metrics = set(re.findall(r"^\| `(rnnd_\w+)`", reference, re.M))
+    asked = " ".join(query for dashboard in FILES.values() for query in queries(dashboard))
+
+    missing = {metric for metric in metrics if not re.search(rf"\b{metric}(_bucket)?\b", asked)}
+    assert missing == {"rnnd_config_reload_timestamp_seconds"}, "shown as success or failure"
+
+
 @each_dashboard
 def test_panels_lie_side_by_side_without_overlap(name: str) -> None:
     taken: set[tuple[int, int]] = set()

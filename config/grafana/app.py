@@ -18,6 +18,7 @@ from rnnd.config.grafana.panels import (
     target,
 )
 
+BLUE = "#0072B2"
 RATE = "[$__rate_interval]"
 RANGE = "[$__range]"
 
@@ -50,6 +51,12 @@ def app() -> Json:
                 ORANGE,
                 f"sum by (app) (increase(rnnd_alarms_total{{{APP}}}{RATE})) > 0",
                 "alarm for {{app}}",
+            ),
+            mark(
+                "Unusual lines",
+                BLUE,
+                f"sum by (app) (increase(rnnd_unusual_alarms_total{{{APP}}}{RATE})) > 0",
+                "unusual lines of {{app}}",
             ),
         ],
     )
@@ -260,7 +267,11 @@ def _templates() -> Json:
 def _new_templates() -> Json:
     return lines(
         "New templates",
-        "Kinds of lines seen for the first time; a burst of them is often a deployment.",
-        [target(f"sum(increase(rnnd_new_templates_total{{{APP}}}{RATE}))", "new")],
+        "Kinds of lines seen for the first time, or again after a long absence; a burst of them is "
+        "often a deployment.",
+        [
+            target(f"sum(increase(rnnd_new_templates_total{{{APP}}}{RATE}))", "new"),
+            target(f"sum(increase(rnnd_returned_templates_total{{{APP}}}{RATE}))", "come back"),
+        ],
         unit="short",
     )

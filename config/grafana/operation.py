@@ -27,7 +27,7 @@ def operation() -> Json:
         [
             ("", 4, [(4, one) for one in _numbers()]),
             ("Reading", 7, [(8, one) for one in _reading()]),
-            ("", 7, [(8, one) for one in _troubles()]),
+            ("", 7, [(6, one) for one in _troubles()]),
             ("Learning", 7, [(8, one) for one in _learning()]),
             ("State and resources", 7, [(6, one) for one in _resources()]),
         ],
@@ -153,6 +153,12 @@ def _troubles() -> list[Json]:
                 target(increase("rnnd_lines_dropped_total", f"{BY}, reason"), "{{app}} {{reason}}"),
             ],
             unit="short",
+        ),
+        lines(
+            "Bytes lost",
+            "Bytes seen and gone before they could be read: a file emptied without a copy.",
+            [target(increase("rnnd_lost_bytes_total"), "{{app}}")],
+            unit="bytes",
         ),
         lines(
             "Read errors",
