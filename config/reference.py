@@ -31,7 +31,7 @@ WORDS = {
     "apps[].history": "How many bytes of rotated files are read first, at the first start.",
     "apps[].tick": "The stretch of time that is taken as one; a prediction is made after each.",
     "apps[].order": "Whether the order of lines is read too; it costs time, see docs/surprise.md.",
-    "apps[].session": "The identifier that ties lines together, such as `request=*`; for `order`.",
+    "apps[].session": "What ties lines together, as `request=*`; found by itself if not given.",
     "apps[].timezone": "Of timestamps that name none: `local`, `UTC`, `+01:00` or `Europe/Paris`.",
     "apps[].timestamp": "How timestamps are written, where rnnd does not find that by itself.",
     "apps[].timestamp.layout": "As strptime has it: `%d;%m;%Y %H:%M:%S`, or `%s`, the epoch.",

@@ -23,6 +23,7 @@ from rnnd.rnn.events import EventModel, EventSettings, Surprise
 SPANS = (60.0, 300.0)  # s over which the excess is added up
 LIMIT = 6.0  # nats of excess that one event can have in a sum
 SHRINK = 1.0  # nats² added to every variance: so little news is no news
+MOST = 12.0  # deviations of disorder that are told
 UNUSUAL = 0.995  # quantile of the surprise from which on an event counts as unusual
 MAX_UNUSUAL = 3  # events of a tick that are told
 BINS, BINS_A_NAT = 160, 8
@@ -98,7 +99,8 @@ class EventWatch:
         greatest = float(result.surprise.max(initial=0.0))
         now = float(excess.sum()) / (len(events) + SHRINK)
         vector = np.empty(len(self.names), np.float32)
-        vector[:2], vector[2:4] = np.arcsinh(worst), np.arcsinh(disorder[:, -1])
+        vector[:2], vector[2:4] = worst, disorder[:, -1]
+        np.clip(vector[:4], -MOST, MOST, out=vector[:4])
         vector[4:6], vector[6:] = np.log1p(self._often), (now, greatest, math.log1p(often))
         told = np.argsort(-result.surprise, kind="stable")[: min(often, MAX_UNUSUAL)].tolist()
         unusual = tuple(self._tell(tick, parts, joined, events, result, i) for i in told)
