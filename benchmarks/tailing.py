@@ -1,9 +1,11 @@
-"""Lines lost and lines twice under real logrotate, beside GNU tail -F (and mtail, where installed).
+"""Lines lost and lines twice under real logrotate, beside GNU tail -F, rsyslog and mtail.
 
 A writer numbers its lines and appends them, reopening its file when it was renamed, as services do
 on logrotate's signal. logrotate itself runs at a fixed period. All readers follow the same log in
 the same run. The writer knows what it wrote; under copytruncate some lines exist nowhere any more
 after logrotate's truncation: those are logrotate's own loss, found by reading what is on disk.
+mtail only counts: what it read twice hides some of what it lost. A peer that is not installed is
+left out, with a line that says so.
 
     python benchmarks/tailing.py [--lines 1000000] [--rate 5000] [--rotations 200] [--mode …]
 """
@@ -13,11 +15,13 @@ import gzip
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,6 +34,7 @@ MODES = {
     "rename, delaycompress": "create 0644\n  compress\n  delaycompress",
     "copytruncate": "copytruncate",
     "copytruncate, compress": "copytruncate\n  compress",
+    "copytruncate, delaycompress": "copytruncate\n  compress\n  delaycompress",
 }
 NUMBER = re.compile(rb"line (\d+) ")
 
@@ -47,12 +52,12 @@ class Writer(threading.Thread):
         self.log, self.lines, self.rate = log, lines, rate
 
     def run(self) -> None:
-        """Write all lines, a hundred at a time."""
+        """Write all lines, ten at a time."""
         begin = time.monotonic()
-        for first in range(0, self.lines, 100):
+        for first in range(0, self.lines, 10):
             text = b"".join(
                 b"2026-01-01T00:00:00Z INFO app: line %d of a log that rotates\n" % number
-                for number in range(first, min(first + 100, self.lines))
+                for number in range(first, min(first + 10, self.lines))
             )
             with self.log.open("ab", buffering=0) as file:
                 file.write(text)
@@ -102,24 +107,112 @@ def on_disk(directory: Path) -> Counter[int]:
     return found
 
 
+class Tail:
+    """GNU tail -F, its output in a file."""
+
+    name = "GNU tail -F"
+
+    def __init__(self, directory: Path) -> None:
+        self.output = directory / "tail.out"
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                ["tail", "-n", "+1", "-F", directory / "app.log"],
+                stdout=output,
+                stderr=subprocess.DEVNULL,
+            )
+
+    def stop(self) -> Counter[int]:
+        """Return how often it read each line."""
+        self.process.terminate()
+        self.process.wait()
+        return numbers(self.output.read_bytes().splitlines())
+
+
+class Rsyslog:
+    """rsyslog's imfile, by inotify, as it is by default; its output in a file."""
+
+    name = "rsyslog imfile"
+
+    def __init__(self, directory: Path) -> None:
+        place = directory / "rsyslog"
+        place.mkdir()
+        self.output = place / "out"
+        configuration = place / "rsyslog.conf"
+        configuration.write_text(
+            f'global(workDirectory="{place}")\n'
+            'module(load="imfile")\n'
+            'template(name="raw" type="string" string="%msg%\\n")\n'
+            f'input(type="imfile" file="{directory}/app.log" tag="app" reopenOnTruncate="on")\n'
+            f'action(type="omfile" file="{self.output}" template="raw")\n'
+        )
+        self.process = subprocess.Popen(
+            ["rsyslogd", "-n", "-f", configuration, "-i", place / "pid"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def stop(self) -> Counter[int]:
+        """Return how often it read each line."""
+        self.process.terminate()
+        self.process.wait()
+        text = self.output.read_bytes() if self.output.exists() else b""
+        return numbers(text.splitlines())
+
+
+class Mtail:
+    """mtail, which counts lines and does not keep them."""
+
+    name = "mtail (a count)"
+
+    def __init__(self, directory: Path) -> None:
+        place = directory / "mtail"
+        place.mkdir()
+        (place / "lines.mtail").write_text("counter lines\n/line \\d+ / {\n  lines++\n}\n")
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            self.port = one.getsockname()[1]
+        self.process = subprocess.Popen(
+            [
+                *("mtail", "--progs", place, "--logs", directory / "app.log"),
+                *("--address", "127.0.0.1", "--port", str(self.port), "--log_dir", place),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def stop(self) -> Counter[int]:
+        """Return that it read so many lines, as if they were the first ones, once each."""
+        url = f"http://127.0.0.1:{self.port}/metrics"
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            match = re.search(r"^lines\{[^}]*\} (\d+)", answer.read().decode(), re.M)
+        self.process.terminate()
+        self.process.wait()
+        return Counter(range(int(match[1]) if match else 0))
+
+
+PEERS: dict[str, type[Tail] | type[Rsyslog] | type[Mtail]] = {
+    "tail": Tail,
+    "rsyslogd": Rsyslog,
+    "mtail": Mtail,
+}
+
+
 def measure(mode: str, lines: int, rate: float, rotations: int) -> None:
     """Print how many lines each reader lost or read twice in one run."""
     directory = Path(tempfile.mkdtemp(prefix="rnnd-tailing-"))
     log = directory / "app.log"
     log.touch()
-    output = (directory / "tail.out").open("wb")
-    tail = subprocess.Popen(
-        ["tail", "-n", "+1", "-F", log], stdout=output, stderr=subprocess.DEVNULL
-    )
+    peers = [peer(directory) for program, peer in PEERS.items() if shutil.which(program)]
     readers = {"rnnd, every 1 s": Rnnd(log, 1.0), "rnnd, every 50 ms": Rnnd(log, 0.05)}
     writer = Writer(log, lines, rate)
+    time.sleep(2)  # until all have found the log
     begin = time.monotonic()
     for thread in (*readers.values(), writer):
         thread.start()
     period = lines / rate / rotations
     count = 0
     while writer.is_alive():
-        writer.join(period)
+        writer.join(max(0.0, begin + (count + 1) * period - time.monotonic()))
         if writer.is_alive():
             rotate(directory, mode)
             count += 1
@@ -127,19 +220,16 @@ def measure(mode: str, lines: int, rate: float, rotations: int) -> None:
     for reader in readers.values():
         reader.done.set()
         reader.join()
-    time.sleep(2)  # tail -F looks once a second
-    tail.terminate()
-    tail.wait()
-    output.close()
+    time.sleep(5)  # the peers look once a second, or more often
     kept = on_disk(directory)
     results = {"logrotate itself": kept}
     results |= {name: reader.read for name, reader in readers.items()}
-    results["GNU tail -F"] = numbers((directory / "tail.out").read_bytes().splitlines())
-    print(f"{mode}: {lines} lines, {lines / seconds:.0f} a second, {count} rotations")
+    results |= {peer.name: peer.stop() for peer in peers}
+    print(f"{mode}: {lines:,} lines, {lines / seconds:,.0f} a second, {count} rotations")
     for name, read in results.items():
         lost = sum(number not in read for number in range(lines))
         twice = sum(read.values()) - len(read)
-        print(f"  {name:<20} lost {lost:>8}   twice {twice:>8}")
+        print(f"  {name:<20} lost {lost:>8,}   twice {twice:>8,}")
     sys.stdout.flush()
     shutil.rmtree(directory)
 
@@ -155,6 +245,9 @@ def main() -> None:
     if shutil.which("logrotate") is None:
         print("tailing: logrotate is not installed, nothing was measured")
         return
+    for program in PEERS:
+        if shutil.which(program) is None:
+            print(f"tailing: {program} is not installed, it was left out")
     os.umask(0o022)
     for mode in arguments.mode or MODES:
         measure(mode, arguments.lines, arguments.rate, arguments.rotations)
