@@ -1,9 +1,10 @@
 """Lines lost and lines twice under real logrotate, beside GNU tail -F, rsyslog and mtail.
 
-A writer numbers its lines and appends them, reopening its file when it was renamed, as services do
-on logrotate's signal. logrotate itself runs at a fixed period. All readers follow the same log in
-the same run. The writer knows what it wrote; under copytruncate some lines exist nowhere any more
-after logrotate's truncation: those are logrotate's own loss, found by reading what is on disk.
+A writer numbers its lines and appends them; after a rename it writes on to the file that it has
+open until logrotate's postrotate script tells it to reopen its log, as services do. logrotate
+itself runs at a fixed period. All readers follow the same log in the same run. The writer knows
+what it wrote; what is on no disk at the end is logrotate's own loss: lines written between copying
+and truncating, or to a file that was being compressed.
 mtail only counts: what it read twice hides some of what it lost. A peer that is not installed is
 left out, with a line that says so.
 
@@ -36,6 +37,7 @@ MODES = {
     "copytruncate, compress": "copytruncate\n  compress",
     "copytruncate, delaycompress": "copytruncate\n  compress\n  delaycompress",
 }
+REOPEN = "reopen"  # the file that tells the writer to
 NUMBER = re.compile(rb"line (\d+) ")
 
 
@@ -45,7 +47,7 @@ def numbers(lines: Iterable[bytes]) -> Counter[int]:
 
 
 class Writer(threading.Thread):
-    """Appends numbered lines at a rate, to whatever has the log's name."""
+    """Appends numbered lines at a rate, and opens the log anew when told to."""
 
     def __init__(self, log: Path, lines: int, rate: float) -> None:
         super().__init__()
@@ -54,14 +56,21 @@ class Writer(threading.Thread):
     def run(self) -> None:
         """Write all lines, ten at a time."""
         begin = time.monotonic()
+        told = self.log.parent / REOPEN
+        file = self.log.open("ab", buffering=0)
         for first in range(0, self.lines, 10):
-            text = b"".join(
-                b"2026-01-01T00:00:00Z INFO app: line %d of a log that rotates\n" % number
-                for number in range(first, min(first + 10, self.lines))
+            file.write(
+                b"".join(
+                    b"2026-01-01T00:00:00Z INFO app: line %d of a log that rotates\n" % number
+                    for number in range(first, min(first + 10, self.lines))
+                )
             )
-            with self.log.open("ab", buffering=0) as file:
-                file.write(text)
             time.sleep(max(0.0, begin + first / self.rate - time.monotonic()))
+            if told.exists():
+                told.unlink()
+                file.close()
+                file = self.log.open("ab", buffering=0)
+        file.close()
 
 
 class Rnnd(threading.Thread):
@@ -86,10 +95,11 @@ class Rnnd(threading.Thread):
 
 
 def rotate(directory: Path, mode: str) -> None:
-    """Let logrotate rotate once, with an empty line for the writers' signal."""
+    """Let logrotate rotate once."""
     configuration = directory / "logrotate.conf"
     configuration.write_text(
-        f"{directory}/app.log {{\n  size 1\n  rotate 1000\n  missingok\n  {MODES[mode]}\n}}\n"
+        f"{directory}/app.log {{\n  size 1\n  rotate 1000\n  missingok\n  {MODES[mode]}\n"
+        f"  postrotate\n    touch {directory}/{REOPEN}\n  endscript\n}}\n"
     )
     configuration.chmod(0o644)
     subprocess.run(

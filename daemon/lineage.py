@@ -228,7 +228,7 @@ class Lineage:
         if found is None or self._current is None:
             return True
         follower = poll.alive.get(self._current)
-        return follower is not None and not follower.signature.offset
+        return follower is not None and b"\n" not in follower.signature.head
 
     def _stirred(self, poll: Poll) -> bool:
         modified = poll.surroundings.modified(os.path.dirname(self.place))  # noqa: PTH120
@@ -257,6 +257,7 @@ class Lineage:
         with Reading() as reading:
             self._find_lost(candidates, fresh, reading, poll)
             again = [one for one in self._rewritten if self._resume(one, candidates, reading, poll)]
+            latest = None if current is None else self._follow_current(current, poll)
             plain = {one.path for one in candidates if not one.packed}
             for candidate in candidates:
                 in_progress = candidate.packed and candidate.path.rpartition(".")[0] in plain
@@ -265,8 +266,10 @@ class Lineage:
         for follower in again:
             follower.start_again()
             self._to_the_end(follower)
-        if current is not None:
-            self._follow_current(current, poll)
+        if latest is not None and latest in self.followers:
+            self._to_the_end(latest)
+        if current is not None and not self.due:
+            self._floor = current.modified
         self._forget(candidates)
 
     def _find_lost(
@@ -336,22 +339,36 @@ class Lineage:
         others = [one for one in candidates if one.key != follower.key]
         others.sort(key=lambda one: (one.packed, one.modified))
         for one in same + others:
-            late = one.modified + SLACK >= follower.modified
-            if one.key in poll.alive or not late:
-                continue
-            if self._try(one, reading.holds, follower.signature, poll):
+            if (
+                self._may_be(one, follower, poll)
+                and self._try(one, reading.holds, follower.signature, poll)
+                and (follower.signature.offset >= HEAD or not self._is_done_with(one, reading))
+            ):
                 return one
         return None
+
+    def _is_done_with(self, candidate: Candidate, reading: Reading) -> bool:
+        """Return whether *candidate*, which was opened, is a whole copy of a file we are done with.
+
+        To begin with the few bytes that were read of another one is less than that.
+        """
+        size = reading.size(candidate)
+        return any(
+            known.signature.offset == size and reading.holds(candidate, known.signature)
+            for known in self._done.values()
+        )
+
+    def _may_be(self, candidate: Candidate, follower: Follower, poll: Poll) -> bool:
+        known = self._done.get(candidate.key)
+        taken = candidate.key in poll.alive or (known is not None and _same(known, candidate))
+        return not taken and candidate.modified + SLACK >= follower.modified
 
     def _piece(
         self, follower: Follower, candidates: list[Candidate], reading: Reading, poll: Poll
     ) -> Candidate | None:
         for one in candidates:
-            known = self._done.get(one.key)
-            if one.key in poll.alive or (known and _same(known, one)):
-                continue
-            late = one.modified + SLACK >= follower.modified
-            if late and self._try(one, reading.begins, follower.signature, poll):
+            may_be = self._may_be(one, follower, poll)
+            if may_be and self._try(one, reading.begins, follower.signature, poll):
                 return one
         return None
 
@@ -364,18 +381,15 @@ class Lineage:
         except OSError as error:
             self._trouble(candidate, error, poll)
 
-    def _follow_current(self, current: Candidate, poll: Poll) -> None:
+    def _follow_current(self, current: Candidate, poll: Poll) -> Follower:
+        """Return who follows the file that the name leads to."""
         if self._current not in (None, current.key):
             poll.counts["rotations"] += 1
         self._current = current.key
-        follower = poll.alive.get(current.key)
-        if follower is None:
+        if current.key not in poll.alive:
             known = self._known(current)
             self._adopt(Follower(self.name, current.key, known), current, poll)
-        elif follower in self.followers:
-            self._to_the_end(follower)
-        if not self.due:
-            self._floor = current.modified
+        return poll.alive[current.key]
 
     def _known(self, current: Candidate) -> Signature | None:
         """Return what was read of a file that was let go and is back under its name."""
