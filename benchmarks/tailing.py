@@ -24,7 +24,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rnnd.daemon.tail import Tailer
@@ -86,12 +86,18 @@ class Rnnd(threading.Thread):
     def run(self) -> None:
         """Read until `done` is set and nothing is left."""
         last = False
+        self.look()  # what was rotated before that would be history
         while not last:
             last = self.done.wait(self.period)
-            self.tailer.poll(time.monotonic())
-            while ready := self.tailer.ready():
-                self.read += numbers(self.tailer.read(ready[0]).splitlines())
+            self.look()
+        self.look()
         self.tailer.close()
+
+    def look(self) -> None:
+        """Read all that there is."""
+        self.tailer.poll(time.monotonic())
+        while ready := self.tailer.ready():
+            self.read += numbers(self.tailer.read(ready[0]).splitlines())
 
 
 def rotate(directory: Path, mode: str) -> None:
@@ -194,10 +200,10 @@ class Mtail:
         """Return that it read so many lines, as if they were the first ones, once each."""
         url = f"http://127.0.0.1:{self.port}/metrics"
         with urllib.request.urlopen(url, timeout=30) as answer:
-            match = re.search(r"^lines\{[^}]*\} (\d+)", answer.read().decode(), re.M)
+            match = re.search(r"^lines\{[^}]*\} (\S+)", answer.read().decode(), re.M)
         self.process.terminate()
         self.process.wait()
-        return Counter(range(int(match[1]) if match else 0))
+        return Counter(range(int(float(match[1])) if match else 0))
 
 
 PEERS: dict[str, type[Tail] | type[Rsyslog] | type[Mtail]] = {
@@ -210,9 +216,26 @@ PEERS: dict[str, type[Tail] | type[Rsyslog] | type[Mtail]] = {
 def measure(mode: str, lines: int, rate: float, rotations: int) -> None:
     """Print how many lines each reader lost or read twice in one run."""
     directory = Path(tempfile.mkdtemp(prefix="rnnd-tailing-"))
-    log = directory / "app.log"
-    log.touch()
+    (directory / "app.log").touch()
     peers = [peer(directory) for program, peer in PEERS.items() if shutil.which(program)]
+    try:
+        run(directory, mode, lines, rate, rotations, peers)
+    finally:
+        for peer in peers:
+            peer.process.kill()
+        shutil.rmtree(directory)
+
+
+def run(
+    directory: Path,
+    mode: str,
+    lines: int,
+    rate: float,
+    rotations: int,
+    peers: Sequence[Tail | Rsyslog | Mtail],
+) -> None:
+    """Write and rotate, and print what became of the lines."""
+    log = directory / "app.log"
     readers = {"rnnd, every 1 s": Rnnd(log, 1.0), "rnnd, every 50 ms": Rnnd(log, 0.05)}
     writer = Writer(log, lines, rate)
     time.sleep(2)  # until all have found the log
@@ -241,7 +264,6 @@ def measure(mode: str, lines: int, rate: float, rotations: int) -> None:
         twice = sum(read.values()) - len(read)
         print(f"  {name:<20} lost {lost:>8,}   twice {twice:>8,}")
     sys.stdout.flush()
-    shutil.rmtree(directory)
 
 
 def main() -> None:

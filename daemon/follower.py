@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 
 from rnnd.daemon.files import CHUNK, PACKED, UnfinishedError
 from rnnd.daemon.lines import LineBuffer
-from rnnd.daemon.signature import FIRST_SUM, Signature, is_piece, signature_of
+from rnnd.daemon.signature import FIRST_SUM, HEAD, Signature, is_piece, signature_of
 
 RACY = 50_000_000  # ns; the kernel may give one time to all that is written within some of them
 
@@ -121,6 +121,11 @@ class Follower:
     def begun(self) -> bool:
         """Whether anything was read that must be found again should the file be lost."""
         return bool(self.signature.offset or self.buffer.held or self.pending)
+
+    @property
+    def known(self) -> bool:
+        """Whether enough was read to know the file by: a line."""
+        return b"\n" in self.signature.head or self.signature.offset >= HEAD
 
     def open(self) -> None:
         """Hold the file open.

@@ -167,6 +167,7 @@ class Lineage:
         self._lost: list[Follower] = []
         self._rewritten: list[Follower] = []
         self._directory_modified = -1
+        self._unsure = False  # whether all files beside the log were seen
         self._copied = False  # a file of which nothing was read has a copy, as it seems
 
     # Looking
@@ -200,7 +201,7 @@ class Lineage:
             return None
         if poll.names.get(follower.path, (None,))[0] == follower.key:
             return follower.path
-        known = follower.is_open or follower.begun  # or else the inode may be another file's now
+        known = follower.is_open or follower.known  # or else the inode may be another file's now
         return poll.paths.get(follower.key) if known else None
 
     def _look_at(
@@ -228,7 +229,7 @@ class Lineage:
         if found is None or self._current is None:
             return True
         follower = poll.alive.get(self._current)
-        return follower is not None and b"\n" not in follower.signature.head
+        return follower is not None and not follower.known
 
     def _stirred(self, poll: Poll) -> bool:
         modified = poll.surroundings.modified(os.path.dirname(self.place))  # noqa: PTH120
@@ -238,7 +239,6 @@ class Lineage:
 
     def settle(self, poll: Poll) -> None:
         """Find what became of all files; their followers are complete and in order then."""
-        self.due = False
         found = poll.names.get(self.name)
         places = {self.place}
         if found is not None:
@@ -247,6 +247,7 @@ class Lineage:
         self._directory_modified = poll.surroundings.modified(os.path.dirname(self.place))  # noqa: PTH120
         self._copied = False
         candidates = [one for place in places for one in poll.surroundings.candidates(place)]
+        steady = all(poll.surroundings.are_steady(place) for place in places)
         for one in candidates:
             follower = poll.alive.get(one.key)
             if follower is not None and not follower.attached:
@@ -255,6 +256,7 @@ class Lineage:
         current = candidate_of(self.name, found[1]) if found is not None else None
         fresh = current if current is not None and current.key not in poll.alive else None
         with Reading() as reading:
+            self.due = self._unsure = not steady
             self._find_lost(candidates, fresh, reading, poll)
             again = [one for one in self._rewritten if self._resume(one, candidates, reading, poll)]
             latest = None if current is None else self._follow_current(current, poll)
@@ -287,6 +289,8 @@ class Lineage:
             if home is not None:
                 self._move(follower, home, poll)
                 continue
+            if self._unsure:
+                continue
             self._note_loss(follower, poll)
             follower.give_up()
             follower.gone = follower.final = True
@@ -311,8 +315,12 @@ class Lineage:
         self, follower: Follower, candidates: list[Candidate], reading: Reading, poll: Poll
     ) -> bool:
         """Read the rest of a truncated file from its copy; return whether to read it anew."""
-        poll.counts["truncations"] += 1
         home = self._home(follower, candidates, reading, poll)
+        if home is None and self._unsure:
+            follower.rewritten = True
+            follower.give_up()
+            return False
+        poll.counts["truncations"] += 1
         copy = None if home is None else reading.descriptor(home)
         if home is not None:
             rest = Follower(home.path, home.key, follower.signature.copy())
@@ -342,21 +350,20 @@ class Lineage:
             if (
                 self._may_be(one, follower, poll)
                 and self._try(one, reading.holds, follower.signature, poll)
-                and (follower.signature.offset >= HEAD or not self._is_done_with(one, reading))
+                and (follower.signature.offset >= HEAD or not self._copies(one, follower, reading))
             ):
                 return one
         return None
 
-    def _is_done_with(self, candidate: Candidate, reading: Reading) -> bool:
-        """Return whether *candidate*, which was opened, is a whole copy of a file we are done with.
+    def _copies(self, candidate: Candidate, apart_from: Follower, reading: Reading) -> bool:
+        """Return whether *candidate*, which was opened, is a whole copy of another file we know.
 
-        To begin with the few bytes that were read of another one is less than that.
+        To begin with the few bytes that were read of a file says less than that.
         """
         size = reading.size(candidate)
-        return any(
-            known.signature.offset == size and reading.holds(candidate, known.signature)
-            for known in self._done.values()
-        )
+        signatures = [known.signature for known in self._done.values()]
+        signatures += [one.signature for one in self.followers if one is not apart_from]
+        return any(one.offset == size and reading.holds(candidate, one) for one in signatures)
 
     def _may_be(self, candidate: Candidate, follower: Follower, poll: Poll) -> bool:
         known = self._done.get(candidate.key)
@@ -378,6 +385,11 @@ class Lineage:
             if candidate.size and not self.knows(candidate, reading, poll):
                 poll.counts["rotations"] += 1
                 self._adopt(Follower(candidate.path, candidate.key), candidate, poll)
+        except PermissionError as error:
+            if candidate.modified < self._floor:
+                self._remember(candidate, None)
+            else:
+                self._trouble(candidate, error, poll)
         except OSError as error:
             self._trouble(candidate, error, poll)
 

@@ -20,6 +20,7 @@ _MARK = r"[-._](?:\d[\dTZ.:_-]*(?:\.backup)?|old|bak|backup|prev|orig|save|last)
 _PACKING = r"(?:\.(?:gz|bz2|xz))?"
 AT_ONCE = 1_000_000_000  # ns; files changed within so little are told apart by their names
 _DIRECTORIES = 20  # subdirectories that are searched (logrotate's `olddir`)
+_READINGS = 5  # of a directory that changes while it is read
 _CANDIDATES = 200  # files that are looked into, the newest first
 
 
@@ -82,29 +83,48 @@ def _generation(path: str) -> tuple[int, str]:
 
 
 class Surroundings:
-    """The rotated logs beside logs, each directory looked at once."""
+    """The rotated logs beside logs, each directory looked at once.
+
+    While logrotate moves many files by one number, a file may be seen under neither its old nor
+    its new name. So a directory is read until two readings in a row agree.
+    """
 
     def __init__(self) -> None:
-        self._directories: dict[str, dict[str, list[str]]] = {}  # paths by unrotated name
+        self._directories: dict[str, dict[str, list[Candidate]]] = {}  # by unrotated name
         self._modified: dict[str, int] = {}
+        self._unsteady: set[str] = set()
 
     def candidates(self, path: str) -> list[Candidate]:
         """Return the files that may be rotated versions of the log at the real *path*."""
         directory, name = os.path.split(path)
         if directory not in self._directories:
-            self._directories[directory] = _rotated_by_name(directory)
-        found = []
-        for rotated in self._directories[directory].get(name, ()):
-            try:
-                status = os.stat(rotated, follow_symlinks=False)  # noqa: PTH116
-            except OSError:
-                continue
-            if stat.S_ISREG(status.st_mode):
-                found.append(candidate_of(rotated, status))
-        found.sort(key=lambda candidate: (candidate.modified, candidate.path))
-        if found and found[-1].modified - found[0].modified < AT_ONCE:  # copied, not rotated
-            found.sort(key=lambda candidate: _generation(candidate.path))
-        return found[-_CANDIDATES:]
+            self._directories[directory] = self._read(directory)
+        return self._directories[directory].get(name, [])[-_CANDIDATES:]
+
+    def are_steady(self, path: str) -> bool:
+        """Return whether the `candidates` of *path* are surely all."""
+        return os.path.dirname(path) not in self._unsteady  # noqa: PTH120
+
+    def _read(self, directory: str) -> dict[str, list[Candidate]]:
+        """Return the rotated logs in *directory*, by their logs' names, each oldest first."""
+        found = _rotated(directory)
+        for _ in range(_READINGS):
+            candidates = [(names, _candidate(path)) for path, (_, names) in found.items()]
+            before, found = found, _rotated(directory)
+            if found == before:
+                break
+        else:
+            self._unsteady.add(directory)
+        by_name: dict[str, list[Candidate]] = {}
+        for names, candidate in candidates:
+            if candidate is not None:
+                for name in names:
+                    by_name.setdefault(name, []).append(candidate)
+        for some in by_name.values():
+            some.sort(key=lambda candidate: (candidate.modified, candidate.path))
+            if some[-1].modified - some[0].modified < AT_ONCE:  # copied, not rotated
+                some.sort(key=lambda candidate: _generation(candidate.path))
+        return by_name
 
     def modified(self, directory: str) -> int:
         """Return when names in *directory* changed, in ns; -1 where that may not be all."""
@@ -122,21 +142,29 @@ def candidate_of(path: str, status: os.stat_result) -> Candidate:
     return Candidate(path, key_of(status), status.st_size, status.st_mtime_ns)
 
 
-def _rotated_by_name(directory: str) -> dict[str, list[str]]:
-    """Return the paths of rotated logs in *directory*, and just below, by their logs' names."""
-    found: dict[str, list[str]] = {}
+def _candidate(path: str) -> Candidate | None:
+    try:
+        status = os.stat(path, follow_symlinks=False)  # noqa: PTH116
+    except OSError:
+        return None
+    return candidate_of(path, status) if stat.S_ISREG(status.st_mode) else None
+
+
+def _rotated(directory: str) -> dict[str, tuple[int, set[str]]]:
+    """Return inodes and logs' names of the rotated logs in *directory* and just below, by path."""
+    found: dict[str, tuple[int, set[str]]] = {}
     subdirectories: list[str] = []
     for entry in _entries(directory):
-        for name in unrotated_names(entry.name):
-            found.setdefault(name, []).append(entry.path)
+        if names := unrotated_names(entry.name):
+            found[entry.path] = entry.inode(), names
         if entry.is_dir(follow_symlinks=False):
             subdirectories.append(entry.path)
     for place in subdirectories[:_DIRECTORIES]:
         entries = _entries(place)
         own = {entry.name for entry in entries}  # logs there, whose rotated files are theirs
         for entry in entries:
-            for name in unrotated_names(entry.name) - own:
-                found.setdefault(name, []).append(entry.path)
+            if names := unrotated_names(entry.name) - own:
+                found[entry.path] = entry.inode(), names
     return found
 
 

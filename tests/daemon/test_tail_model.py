@@ -54,8 +54,9 @@ class Logs(RuleBasedStateMachine):
     # Writers
 
     def _line(self, name: str) -> bytes:
-        self.written[name] += 1
-        return f"2026-01-01T00:00:00Z INFO {name} {self.written[name]}\n".encode()
+        number = self.written[name] = self.written[name] + 1
+        time = f"{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}"
+        return f"2026-01-01T{time}Z INFO {name} {number}\n".encode()
 
     @rule(name=NAMES, count=st.integers(1, 20))
     def write(self, name: str, count: int) -> None:
@@ -64,8 +65,9 @@ class Logs(RuleBasedStateMachine):
             for _ in range(count):
                 file.write(self._line(name))
 
-    @rule(name=NAMES, length=st.integers(1, 20))
+    @rule(name=NAMES, length=st.integers(20, 32))
     def write_in_part(self, name: str, length: int) -> None:
+        """Write the beginning of a line, with its time: of less nobody can tell whose it is."""
         if name not in self.begun:
             line = self._line(name)
             self.begun[name] = line[length:]
