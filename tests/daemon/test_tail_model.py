@@ -227,7 +227,7 @@ def run(examples: int, steps: int) -> None:
 
 @pytest.mark.timeout(600)
 def test_any_order_of_events_gives_every_line_once() -> None:
-    run(examples=3000, steps=20)
+    run(examples=2000, steps=20)
 
 
 @pytest.mark.soak

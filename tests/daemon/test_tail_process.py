@@ -38,8 +38,8 @@ class Log:
                 file.write(self.line())
 
     def line(self) -> bytes:
-        hours, minutes = divmod(self.lines, 60)
-        line = f"2090-01-01T{hours:02}:{minutes:02}:00Z INFO line {self.lines}\n".encode()
+        minutes, seconds = divmod(self.lines, 60)
+        line = f"2090-01-01T00:{minutes:02}:{seconds:02}Z INFO line {self.lines}\n".encode()
         self.lines += 1
         self.bytes += len(line)
         return line
@@ -238,7 +238,9 @@ def two_files_with_equal_beginnings(log: Log) -> Iterator[None]:
 
 @scenario("app.log*")
 def archives_that_a_glob_finds(log: Log) -> Iterator[None]:
-    (log.directory / "app.log.2.gz").write_bytes(gzip.compress(b"old\n"))
+    archive = log.directory / "app.log.2.gz"
+    archive.write_bytes(gzip.compress(b"old\n"))
+    os.utime(archive, (1e9, 1e9))
     log.write()
     yield
 
@@ -525,7 +527,7 @@ class Run:
         for name, log in self.logs.items():
             log.directory.mkdir()
             paths = [str(log.directory / one) for one in PATTERNS.get(name, ["app.log"])]
-            apps.append({"name": name, "logs": paths})
+            apps.append({"name": name, "logs": paths, "history": "0B"})
         configuration = directory / "rnnd.yaml"
         configuration.write_text(json.dumps({"state": str(directory / "state"), "apps": apps}))
         self.daemon = Daemon("--config", configuration)
@@ -575,6 +577,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         yield run
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_line_comes_once_of(played: Run, name: str) -> None:
     log = played.logs[name]
