@@ -66,7 +66,7 @@ class Line:
 class UnusualLine:
     """A line that surprised, and why."""
 
-    surprise: float  # nats
+    surprise: float  # nats; 0 where nothing measures it
     why: str
     text: str
 
@@ -143,7 +143,9 @@ class History:
     def _remember_unusual(self, prediction: Prediction) -> None:
         lines = tuple(
             UnusualLine(
-                round(event.surprise, 1), why_unusual(event, self._text), event.line or NO_LINE
+                round(event.surprise, 1),
+                why_unusual(event, self._text),
+                event.line or (self._text(event.template) if event.template >= 0 else NO_LINE),
             )
             for event in prediction.unusual
         )

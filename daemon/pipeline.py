@@ -29,7 +29,7 @@ from rnnd.daemon.policy import AlarmPolicy
 from rnnd.daemon.reasons import Reason, Reasons
 from rnnd.daemon.rule import AutomaticRule
 from rnnd.daemon.scoring import Outcomes, Scoreboard
-from rnnd.daemon.unusual import EventWatch, UnusualEvent
+from rnnd.daemon.unusual import EventWatch, UnusualEvent, novelties
 from rnnd.rnn.learner import Forecaster, ForecasterSettings
 
 RED, ORANGE = 0, 1  # the forecaster's events
@@ -272,7 +272,7 @@ class AppPipeline:
     ) -> tuple[Vector, tuple[float, ...], tuple[UnusualEvent, ...]]:
         """Return the vector of the tick, with what the order of its lines adds to it."""
         if self._watch is None:
-            return tick.vector, (), ()
+            return tick.vector, (), novelties(tick, parts, self.codec.templates.joined)
         events = self._watch.step(tick, parts, self.codec.templates.joined)
         return np.concatenate((tick.vector, events.vector)), events.ranks, events.unusual
 

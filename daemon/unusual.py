@@ -225,6 +225,25 @@ class TickRanks:
         self._counts, self._now = np.array(state[0], np.float64), int(state[1])
 
 
+def novelties(
+    tick: Tick, parts: Sequence[TickPart], joined: NDArray[np.int64]
+) -> tuple[UnusualEvent, ...]:
+    """Return what is new in a *tick*, or back after long: for want of a model of events."""
+    if not (tick.new_templates or tick.absences):
+        return ()
+    known = tick.templates - tick.new_templates
+    events = [
+        UnusualEvent(one, "", "", 0.0, newest_line(parts, joined, one), None, "new")
+        for one in tick.counts
+        if one > known
+    ]
+    events += [
+        UnusualEvent(one, "", "", 0.0, newest_line(parts, joined, one), None, "back")
+        for one in tick.absences
+    ]
+    return tuple(events[:MAX_UNUSUAL])
+
+
 def newest_line(parts: Sequence[TickPart], joined: NDArray[np.int64], template: int) -> str:
     """Return the newest line of a *template* in the *parts* of a tick; empty if none was kept."""
     for part in reversed(parts):

@@ -78,7 +78,8 @@ def _unusual(found: list[dict[str, Any]]) -> Iterator[str]:
     for one in found:
         yield f"{one['time']}"
         for line in one["lines"]:
-            yield f"  {plain(line['why'])}, {line['surprise']:.1f} nats: {plain(line['text'])}"
+            nats = f", {line['surprise']:.1f} nats" if line["surprise"] else ""
+            yield f"  {plain(line['why'])}{nats}: {plain(line['text'])}"
         for line in () if one["lines"] else _evidence(one["evidence"]):
             yield f"  {line}"
 

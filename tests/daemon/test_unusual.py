@@ -144,6 +144,19 @@ def test_the_line_that_caused_it_is_told_with_its_reason(
     assert worst.why == "never seen before"
 
 
+def test_without_an_event_model_what_is_new_in_the_tick_is_told() -> None:
+    app = AppSettings(name="shop", logs=(), horizon=50.0, more_horizons=())
+    pipeline = AppPipeline(app)
+    usual = [lines_of(tick, swapped=False) for tick in range(8)]
+    usual[6] += usual[6][:21] + b"INFO shop.Transaction: rolled back 3 rows\n"
+    pipeline.feed("app.log", b"".join(usual), 0.0)
+
+    made = list(pipeline.finish())
+
+    assert [[event.novelty for event in p.unusual] for p in made[4:]] == [[], [], ["new"], []]
+    assert made[6].unusual[0].line == "INFO shop.Transaction: rolled back 3 rows"
+
+
 def test_what_was_expected_instead_is_told() -> None:
     text = {4: "locked orders"}.__getitem__
     swapped = UnusualEvent(5, "app.log", "shop.Transaction", 7.0, "locked stock", expected=4)
