@@ -126,6 +126,9 @@ class LogCodec:
         sessions = piece.sessions
         if self._session:
             sessions = self._session.sessions(piece.data, piece.starts)
+        severities = self.kinds.severities[kinds]
+        worst = np.maximum.reduceat(severities, cuts[:-1]).tolist()
+        lines = self._newest_lines(piece, runs, kinds, newest)
         parts = []
         for index, (begin, end) in enumerate(pairwise(edges)):
             here = slice(cuts[index], cuts[index + 1])
@@ -138,8 +141,9 @@ class LogCodec:
                 counts=counts[here],
                 unparsed=int(unparsed[index]),
                 late=int(late[index]),
+                newest=lines[index],
             )
-            self._judge(part, piece, newest[here])
+            self._judge(part, piece, worst[index], newest[here], severities[here])
             if self.settings.order:
                 part.sequence = piece.kinds[begin:end]
                 part.sessions = sessions[begin:end]
@@ -149,29 +153,44 @@ class LogCodec:
             self.kinds = Kinds()
         return parts
 
-    def _judge(self, part: TickPart, piece: Piece, newest: NDArray[np.intp]) -> None:
-        """Read the health and the numbers of a *part* from the *newest* line of each kind."""
-        severities = self.kinds.severities[part.kinds]
-        worst = Severity(severities.max())
+    def _judge(
+        self,
+        part: TickPart,
+        piece: Piece,
+        worst: int,
+        newest: NDArray[np.intp],
+        severities: NDArray[np.int8],
+    ) -> None:
+        """Tell the health of a *part* by its *worst* severity, with the *newest* such lines."""
         part.health = Health(self._health_of[worst])
         if part.health > Health.GREEN or worst >= self.settings.examples:
             for row in newest[severities == worst][:MAX_EXAMPLES].tolist():
-                part.examples.append(_example(part.health, worst, piece.line(row)))
-        if self.settings.order:
-            told = np.flatnonzero(part.kinds != CONTINUATION)
-        else:
-            told = np.flatnonzero(self.kinds.has_numbers[part.kinds])
-        told = told[np.argsort(newest[told])]  # in the order of the lines
+                part.examples.append(_example(part.health, Severity(worst), piece.line(row)))
+
+    def _newest_lines(
+        self,
+        piece: Piece,
+        runs: NDArray[np.int64],
+        kinds: NDArray[np.int64],
+        newest: NDArray[np.intp],
+    ) -> list[dict[int, bytes]]:
+        """Return the *newest* line of each kind that has numbers, by run of lines, in order."""
+        wanted = kinds != CONTINUATION if self.settings.order else self.kinds.has_numbers[kinds]
+        told = np.flatnonzero(wanted)
+        told = told[np.lexsort((newest[told], runs[told]))]
         rows = newest[told]
-        for kind, start, begin, stop, end in zip(
-            part.kinds[told].tolist(),
+        lines: list[dict[int, bytes]] = [{} for _ in range(int(runs[-1]) + 1)]
+        for run, kind, start, begin, stop, end in zip(
+            runs[told].tolist(),
+            kinds[told].tolist(),
             piece.starts[rows].tolist(),
             piece.read.begins[rows].tolist(),
             piece.read.ends[rows].tolist(),
             piece.ends[rows].tolist(),
             strict=True,
         ):
-            part.newest[kind] = piece.data[start:begin] + b" " + piece.data[stop:end]
+            lines[run][kind] = piece.data[start:begin] + b" " + piece.data[stop:end]
+        return lines
 
     def _match_patterns(self, piece: Piece, parts: list[TickPart], edges: list[int]) -> None:
         for health, _, patterns in self._rules:
