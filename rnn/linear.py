@@ -70,7 +70,9 @@ def sum_rows(symbols: Indices, rows: Array, out: Array) -> None:
     start = 0
     for total, end in zip(out, ends, strict=True):
         if end > start:
-            np.matmul(ones[: end - start], rows[order[start:end]], out=total)
+            some = order[start:end]
+            gathered = rows.take(some, axis=0) if rows.flags.c_contiguous else rows[some]
+            ones[: end - start].dot(gathered, total)
         else:
             total[...] = 0
         start = end

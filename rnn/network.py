@@ -44,7 +44,8 @@ class Tape:
     @property
     def state(self) -> Array:
         """The state of all layers after the window, of shape (B, S)."""
-        return np.concatenate([trace.state for trace in self.traces], axis=1)
+        states = [trace.state for trace in self.traces]
+        return states[0].copy() if len(states) == 1 else np.concatenate(states, axis=1)
 
 
 class Network:

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from rnnd.rnn.parameters import Array, aligned_rows
 
-BLOCK = 1 << 14
+BLOCK = 1 << 15
 """Elements updated at a time: all that one block needs stays in the processor's cache."""
 
 
