@@ -65,11 +65,12 @@ class Trace:
         self.x: Array | Indices = np.empty(0, np.intp)
         self.h = aligned((times + 1, batch, hidden), dtype)
         self.c = aligned((times + 1, batch, hidden), dtype)  # LSTM: the cells' states
-        self.inner = aligned((times, batch, hidden), dtype)  # GRU: m; LSTM: tanh(c)
         self.state = aligned((batch, cell.state_size), dtype)
-        self.gates = aligned((times, cell.gates, batch, hidden), dtype)
+        self.gates = aligned((times, cell.derivatives, batch, hidden), dtype)  # GRU: also m
+        self.inner = aligned((times, batch, hidden), dtype)  # LSTM: tanh(c)
         self.factors = aligned((self.ahead, cell.factors, batch, hidden), dtype)
-        self.d = aligned((times, batch, cell.derivatives, hidden), dtype)
+        # On the way back the gradients of a time take the place of its gates: less memory to pass.
+        self.d = self.gates.reshape(times, batch, cell.derivatives, hidden)
         self.u = aligned((cell.gates, batch, hidden), dtype)  # of one time: h w_h
         terms = products.terms(batch, cell.gates, hidden)
         self.terms = aligned((terms + cell.past, batch, hidden), dtype)  # of dh at the time before
@@ -151,7 +152,7 @@ class Cell(ABC):
     def backward(self, p: Parameters, trace: Trace, dh: Array, gradients: Parameters) -> None:
         """Write the gradients of the weights, given *dh*, that of the outputs, (T, B, H).
 
-        What *gradients* held under these names before is overwritten.
+        What *gradients* held under these names before is overwritten, and so are the trace's gates.
         """
         self._backward(products.transposed(p[self.w_h], trace.batch), trace, dh)
         w_x, w_h, b = (gradients[name] for name in (self.w_x, self.w_h, self.b))
@@ -222,7 +223,8 @@ class Cell(ABC):
         It is scaled as the sigmoids want it. Few times are done at once, so that they are still in
         the cache when they are needed.
         """
-        x, gates, batch, hidden = trace.x, trace.gates, trace.batch, self.hidden_size
+        x, batch, hidden = trace.x, trace.batch, self.hidden_size
+        gates = trace.gates[:, : self.gates]
         scale = self._scale(self.sigmoids[1], p.vector.dtype)[:, None]
         b = p[self.b] * scale
         if is_indices(x):

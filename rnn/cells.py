@@ -124,10 +124,9 @@ class GRU(Cell):
 
     def forth(self, trace: Trace) -> Views:
         """Return h before as a factor and as it is, h after, m, r and z together and apart, n."""
-        gates = trace.gates
-        apart = (gates[:, gate] for gate in range(3))
-        before = (products.factor(trace.h), trace.h)
-        return list(zip(*before, trace.outputs, trace.inner, gates[:, :2], *apart, strict=False))
+        r, z, n, m = trace.gates.swapaxes(0, 1)
+        before, rz = (products.factor(trace.h), trace.h), trace.gates[:, :2]
+        return list(zip(*before, trace.outputs, m, rz, r, z, n, strict=False))
 
     def back(self, trace: Trace) -> Views:
         """Return the factors, z, and the gradients: all, and those of w_h as a factor."""
@@ -158,7 +157,7 @@ class GRU(Cell):
 
     def _derive(self, trace: Trace, times: slice) -> None:
         """Find what the gradient of h is multiplied with to be that of m, r, z and n."""
-        r, z, n = trace.gates[times].swapaxes(0, 1)
+        r, z, n, m = trace.gates[times].swapaxes(0, 1)
         f_m, f_r, f_z, f_n = trace.factors[: len(n)].swapaxes(0, 1)
         np.subtract(1, z, out=f_r)
         np.subtract(trace.outputs[times], n, out=f_z)
@@ -169,7 +168,7 @@ class GRU(Cell):
         np.multiply(f_n, r, out=f_m)
         np.subtract(1, r, out=f_r)
         f_r *= f_m
-        f_r *= trace.inner[times]  # (1 - z) (1 - n²) m r (1 - r)
+        f_r *= m  # (1 - z) (1 - n²) m r (1 - r)
 
     def _backward(self, w_h: Array, trace: Trace, dh: Array) -> None:
         multiply, terms = products.multiplication(trace.batch), trace.terms
@@ -181,8 +180,8 @@ class GRU(Cell):
             steps = zip(trace.back[times], dh[times], strict=True)
             for (factors, z, d, loop), above in reversed(list(steps)):
                 np.add(back, above, back)
-                np.multiply(back, factors, d)
                 np.multiply(back, z, past)
+                np.multiply(back, factors, d)
                 multiply(loop, w_h, product)
                 add_up(terms, back)
 
@@ -321,9 +320,10 @@ class LSTM(Cell):
                 np.add(back, above, back)
                 np.multiply(back, f_c, work)
                 np.add(dc, work, dc)
+                np.multiply(dc, f, work)
                 np.multiply(back, f_o, d_o)
                 np.multiply(dc, f_ifg, d_ifg)
-                np.multiply(dc, f, dc)
+                dc, work = work, dc
                 multiply(loop, w_h, product)
                 add_up(terms, back)
 
