@@ -67,7 +67,7 @@ class Parser(argparse.ArgumentParser):
         """Print *message* and end with status 2."""
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def parse_known_args(self, args: Any = None, namespace: Any = None, **more: Any) -> Any:
         """Return the arguments, and none that are unknown: this very parser tells of those."""
         known, unknown = super().parse_known_args(args, namespace)
         if unknown:

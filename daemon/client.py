@@ -138,7 +138,9 @@ def _password(arguments: argparse.Namespace) -> str:
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """Follows nobody: a password is for the one that it was meant for."""
 
-    def redirect_request(self, *_: object) -> None:
+    def redirect_request(
+        self, req: object, fp: object, code: int, msg: str, headers: object, newurl: str
+    ) -> None:
         """Refuse."""
 
 

@@ -87,22 +87,23 @@ def _with_actions(known: Iterable[Command]) -> list[str]:
 
 
 def _bash_case(command: Command, known: list[Command]) -> str:
-    inner = [] if len(command.words) > 1 else _actions_of(command.words[0], known)
+    first, *action = command.words
+    inner = [] if action else _actions_of(first, known)
     positionals = list(_positionals(command))
     words = [one.words[1] for one in inner]
-    words += [choice for action in positionals for choice in _choices(action)]
-    words += [_long(action) for action in _options(command)]
-    paths = "f" if any(_value(action) in PATHS for action in positionals) else ""
+    words += [choice for one in positionals for choice in _choices(one)]
+    words += [_long(option) for option in _options(command)]
+    paths = "f" if any(_value(one) in PATHS for one in positionals) else ""
     cases = []
-    for action in _options(command):
-        if _choices(action):
-            said = f'words="{" ".join(_choices(action))}"; paths='
-        elif _value(action) in PATHS + DIRECTORIES:
-            said = f"words=; paths={'d' if _value(action) in DIRECTORIES else 'f'}"
+    for option in _options(command):
+        if _choices(option):
+            said = f'words="{" ".join(_choices(option))}"; paths='
+        elif _value(option) in PATHS + DIRECTORIES:
+            said = f"words=; paths={'d' if _value(option) in DIRECTORIES else 'f'}"
         else:
             said = "words=; paths="
-        if _value(action):
-            cases.append(f"        {'|'.join(action.option_strings)}) {said} ;;\n")
+        if _value(option):
+            cases.append(f"        {'|'.join(option.option_strings)}) {said} ;;\n")
     values = f'      case "$previous" in\n{"".join(cases)}      esac ;;' if cases else "      ;;"
     name = " ".join(command.words)
     return f'    "{name}") words="{" ".join(words)}"; paths={paths}\n{values}'

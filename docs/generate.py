@@ -59,7 +59,8 @@ stands in quotes.
 ## Taking over changes
 
 `systemctl reload rnnd` (SIGHUP, or `POST /-/reload`) reads the file again. Apps that did not change keep
-everything they have learnt; one whose settings changed is saved, closed and opened with the new ones. A file with mistakes is refused: the configuration before it stays in force, the mistakes are in the
+everything they have learnt; one whose settings changed is saved, closed and opened with the new ones.
+Users and certificates change at once, `http.listen` and `state` at the next start. A file with mistakes is refused: the configuration before it stays in force, the mistakes are in the
 journal, and `rnnd_config_reload_success` is 0.
 """
 
