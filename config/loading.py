@@ -17,10 +17,11 @@ from rnnd.config.schema import (
     HttpSettings,
     Rate,
     Settings,
+    Share,
     Size,
     UserSettings,
 )
-from rnnd.config.units import format_duration, parse_duration, parse_rate, parse_size
+from rnnd.config.units import format_duration, parse_duration, parse_rate, parse_share, parse_size
 from rnnd.errors import ConfigError, RnndError
 
 MIN_TICK = 1.0  # s
@@ -91,6 +92,8 @@ class _Reader:
             return self._parsed(node, parse_duration, where, "a duration such as 10s or 5m")
         if kind is Rate:
             return self._parsed(node, parse_rate, where, "a rate such as 1/day")
+        if kind is Share:
+            return self._parsed(node, parse_share, where, "a share such as 5%")
         if kind is Size:
             return self._parsed(node, parse_size, where, "a size such as 1GiB or 0B")
         if origin is Literal:

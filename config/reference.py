@@ -7,8 +7,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from rnnd.config.schema import AppSettings, Duration, Rate, Rule, Settings, Size
-from rnnd.config.units import format_duration, format_rate, format_size
+from rnnd.config.schema import AppSettings, Duration, Rate, Rule, Settings, Share, Size
+from rnnd.config.units import format_duration, format_rate, format_share, format_size
 
 Json = dict[str, Any]
 
@@ -29,6 +29,7 @@ WORDS = {
     "apps[].alarm_budget": "How many false alarms you will put up with; it sets the threshold.",
     "apps[].unusual_budget": "How often unusual lines alone may make it orange.",
     "apps[].history": "How many bytes of rotated files are read first, at the first start.",
+    "apps[].cpu_budget": "The share of one core that learning may take.",
     "apps[].tick": "The stretch of time that is taken as one; a prediction is made after each.",
     "apps[].order": "Whether the order of lines is read too; it costs time, see docs/surprise.md.",
     "apps[].session": "What ties lines together, as `request=*`; found by itself if not given.",
@@ -113,6 +114,8 @@ def kind_words(kind: Any) -> str:
         return "rate"
     if kind is Size:
         return "size"
+    if kind is Share:
+        return "share"
     origin = get_origin(kind)
     if origin is Literal:
         return "one of " + ", ".join(f"`{one}`" for one in get_args(kind))
@@ -139,6 +142,8 @@ def _written(value: Any, kind: Any) -> str:
         return format_rate(value)
     if kind is Size:
         return format_size(value)
+    if kind is Share:
+        return format_share(value)
     if isinstance(value, tuple):
         inner = get_args(kind)[0]
         return f"[{', '.join(_written(one, inner) for one in value)}]"
@@ -155,7 +160,7 @@ def as_written(settings: msgspec.Struct) -> Json:
 
 
 def _plain(value: Any, kind: Any) -> Any:
-    if value is not None and kind in (Duration, Rate, Size):
+    if value is not None and kind in (Duration, Rate, Share, Size):
         return _written(value, kind)
     if isinstance(value, msgspec.Struct):
         return as_written(value)
@@ -194,6 +199,8 @@ def _schema(kind: Any, path: str) -> Json:
         return {"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?[smhdw])+$"}
     if kind is Rate:
         return {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? */ *(minute|hour|day|week)$"}
+    if kind is Share:
+        return {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? *%$"}
     if kind is Size:
         return {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? *[kMGT]?i?B$"}
     origin = get_origin(kind)

@@ -19,6 +19,9 @@ Rate: TypeAlias = Annotated[float, "rate"]
 Size: TypeAlias = Annotated[int, "size"]
 """Bytes; written `500MB`, `1GiB`, `0B`."""
 
+Share: TypeAlias = Annotated[float, "share"]
+"""A part of 1; written `5%`, `0.5%`."""
+
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which lines make a health: those of a severity or worse, and those that match a pattern."""
@@ -48,6 +51,7 @@ class AppSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     alarm_budget: Rate = 1 / 86400  # false red alarms that the user will put up with
     unusual_budget: Rate = 1 / 86400  # oranges for nothing but being unusual
     history: Size = 1 << 30  # bytes of rotated files that are read first, at the first start
+    cpu_budget: Share = 0.05  # of one core, that learning may take
     tick: Duration = 10.0  # the stretch of time that the network takes as one
     order: bool = False  # whether the order of lines becomes part of the prediction
     session: str | None = None  # the identifier that ties lines together, such as `request=*`

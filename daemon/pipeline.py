@@ -25,6 +25,7 @@ from rnnd.config.units import format_duration
 from rnnd.daemon.incidents import tick_of_start
 from rnnd.daemon.oddity import Oddity
 from rnnd.daemon.onsets import OnsetDetector
+from rnnd.daemon.pace import paced
 from rnnd.daemon.policy import AlarmPolicy
 from rnnd.daemon.reasons import Reason, Reasons
 from rnnd.daemon.rule import AutomaticRule
@@ -94,6 +95,7 @@ class AppPipeline:
         self._automatic = self._automatic_rule()
         self.codec = LogCodec(log_settings(app, incidents=self.incidents))
         self._seed = seed
+        self._pace = paced(ForecasterSettings(), app.cpu_budget * app.tick)
         self._watch = EventWatch(app.tick, seed) if app.order else None
         self.forecaster = self._new_forecaster()
         self._reasons = Reasons(self.feature_names, app.tick)
@@ -130,7 +132,7 @@ class AppPipeline:
         return groups
 
     def _new_forecaster(self) -> Forecaster:
-        settings = ForecasterSettings()
+        settings = self._pace
         return Forecaster(self.feature_groups, self.horizons, 2, settings, self._seed)
 
     @property

@@ -59,13 +59,13 @@ def _share(part: int, whole: int) -> str:
 def _verdict(result: Result, account: Account) -> str:
     days = account.known_days()
     lead = "–" if result.median_lead is None else format_duration(max(result.median_lead, 1.0))
-    skill = result.horizons[0].brier_skill
+    skill = f"{result.horizons[0].brier_skill:+.2f}" if result.failures else "–"
     figures = (
         (_share(result.predicted, result.failures), "failures foretold"),
         (lead, "median lead time"),
         (f"{result.false_alarms_a_day:.2f}", "false alarms a day"),
         (format_rate(account.app.alarm_budget), "the budget for them"),
-        (f"{skill:+.2f}", "Brier skill (1 is perfect, 0 the base rate)"),
+        (skill, "Brier skill (1 is perfect, 0 the base rate)"),
     )
     cards = "".join(f"<div><b>{text(figure)}</b>{name}</div>" for figure, name in figures)
     rule = f"<p>A failure is {text(result.rule)} ({text(result.rule_reason)}).</p>"

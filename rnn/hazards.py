@@ -35,10 +35,12 @@ def bin_edges(horizons: Sequence[int], ratio: float = 4.0) -> Steps:
 def chance_by(logits: Floats, edges: Steps, immune: Steps) -> NDArray[np.float64]:
     """Return the probability that the event comes by each edge, (…, K), from *logits* of hazards.
 
-    No event comes in the next *immune* steps, (…).
+    No event comes in the next *immune* steps, (…): of a bin that is partly immune, whose hazard is
+    taken to be even, what is left counts.
     """
-    possible = edges > immune[..., None]
-    survival = np.where(possible, -np.logaddexp(0, logits.astype(np.float64)), 0.0)
+    begun = np.concatenate([np.zeros(1, np.int64), edges[:-1]])
+    left = np.maximum(edges - np.maximum(begun, immune[..., None]), 0) / (edges - begun)
+    survival = -np.logaddexp(0, logits.astype(np.float64)) * left
     chance: NDArray[np.float64] = 0.0 - np.expm1(survival.cumsum(axis=-1))  # 0 rather than -0
     return chance
 

@@ -263,7 +263,7 @@ def print_table(result: Result) -> None:
         ("false alarms a day", f"{result.false_alarms_a_day:.2f}"),
         *(
             (f"Brier skill, {format_duration(s.horizon)}", f"{s.brier_skill:+.3f}")
-            for s in result.horizons
+            for s in (result.horizons if result.failures else ())
         ),
         ("lines", f"{result.lines:,}, {result.unparsed:,} of them not parsed"),
         ("lines a second", f"{result.lines / max(result.seconds, 1e-9):,.0f}"),

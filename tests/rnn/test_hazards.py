@@ -34,6 +34,14 @@ def test_bins_that_are_wholly_immune_add_no_chance() -> None:
     assert chance == pytest.approx([0, 0, 0.5])
 
 
+def test_of_a_bin_that_is_partly_immune_what_is_left_counts() -> None:
+    edges = np.array([2, 6])
+
+    one_of_four_steps = chance_by(np.zeros(2), edges, np.array(5))
+
+    assert one_of_four_steps == pytest.approx([0, 1 - 0.5**0.25])
+
+
 @pytest.mark.parametrize(
     ("until", "immune"),
     [
