@@ -34,6 +34,7 @@ _SPRING = re.compile(rb"\d+ --- (?:\[[^\]]*\] ?)+(\S++)\s*+: ")  # process, thre
 _CONTAINER = re.compile(rb"\s(?:stdout|stderr) [FP](?:\s+|$)")  # Kubernetes' CRI
 _STATUS = re.compile(rb'(?:HTTP/0(?:\.0)?"|"[A-Z]{3,8} [^"]*"|"-") 0(?![\w.])')
 _SQUID = re.compile(rb"(T[A-Z_]{3,24}/)0 ")  # how a proxy found it, and the status
+_HAPROXY = re.compile(rb" ((?:[+-]?0/){4}[+-]?0 )0 [+]?0 ")  # five times, status, and bytes
 _IN_QUOTES = Number("status", b'" ')
 
 
@@ -81,6 +82,8 @@ def _read(line: bytes) -> _Found:
         return _read_priority(line, max(place + 1, 3))
     if b'" 0' in line and _STATUS.search(line, place + 1):
         return _message(None, _IN_QUOTES, b"", line, place + 1)
+    if b"0/0 0 " in line and (balanced := _HAPROXY.search(line, max(place, 0))):
+        return _message(None, Number("status", balanced[1]), b"", line, place + 1)
     if place == 0 and (proxied := _SQUID.search(line, 0, HEAD)):
         return _message(None, Number("status", proxied[1]), b"", line, 1)
     if place >= 0 and (container := _CONTAINER.match(line, place + 1)):

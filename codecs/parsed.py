@@ -34,8 +34,8 @@ def split_tokens(message: bytes, limit: int = MAX_TOKENS) -> tuple[bytes, ...]:
 class Number:
     """A severity told by a number that stands behind the text *before*, and what it means.
 
-    A priority stands at the start of the line. Lines that say *least* in words are at least as
-    severe.
+    A priority stands at the start of the line; a ``0`` before it is any number. Lines that say
+    *least* in words are at least as severe.
     """
 
     meaning: Literal["priority", "status", "level"]
@@ -62,7 +62,8 @@ class Number:
 @lru_cache(maxsize=256)
 def _pattern(meaning: str, before: bytes) -> re.Pattern[bytes]:
     start = rb"^" if meaning == "priority" else rb""
-    return re.compile(start + re.escape(before) + _DIGITS[meaning], re.MULTILINE)
+    literal = re.escape(before).replace(b"0", rb"\d{1,9}")
+    return re.compile(start + literal + _DIGITS[meaning], re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

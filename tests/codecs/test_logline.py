@@ -90,6 +90,10 @@ NUMBERS = {
         "\x01    0 0.0.0.0 TCP_MISS/0 0 GET",
         b"1.2    17 10.0.0.7 TCP_MISS/503 1 GET",
     ): Severity.ERROR,
+    (
+        "Mar 0 0:0:0 lb haproxy[0]: 0.0.0.0:0 [\x01] in shop/0 0/0/-0/0/0 0 0 - - ----",
+        b"Mar 9 8:07:05 lb haproxy[7]: 10.0.0.7:9 [x] in shop/1 10/0/-1/30/69 503 27 - - ----",
+    ): Severity.ERROR,
     ('{"status":0,"uri":"/"}', b'{"status":503,"uri":"/"}'): Severity.ERROR,
     ('0.0.0.0 - - [\x01] "-" 0 0', b'1.2.3.4 - - [x] "-" 400 0'): Severity.NOTICE,
     ("<0>\x01 host app[0]: up", b"<11>Mar  9 08:07:05 host app[17]: up"): Severity.ERROR,
