@@ -51,6 +51,7 @@ class Poll:
     complaints: Complaints
     counts: Counter[str]
     kinship: "Kinship"
+    room: int = 1000  # files that may still be opened
     surroundings: Surroundings = field(default_factory=Surroundings)
     paths: dict[FileKey, str] = field(default_factory=dict)  # a name that leads to each file
     alive: dict[FileKey, Follower] = field(default_factory=dict)  # whose file is there
@@ -221,6 +222,10 @@ class Lineage:
                 self._lost.append(follower)
                 return
             self._rewritten.append(follower)
+        if not was_open and follower.is_open:
+            poll.room -= 1
+            if poll.room < 0 and follower not in self._rewritten:
+                follower.close()
         if not follower.packed or follower.can_reopen():  # an open archive is but its content
             poll.alive[follower.key] = follower
 
@@ -450,7 +455,10 @@ class Lineage:
             if alive and follower.has(reading.descriptor(candidate)):
                 self._copied |= not follower.signature.offset
                 return True
-            if not alive and reading.holds(candidate, follower.signature):
+            if reading.holds(candidate, follower.signature) or (
+                alive and reading.begins(candidate, follower.signature)
+            ):
+                self.due |= alive  # it was truncated since we looked at it
                 return True
         for key, known in self._done.items():
             if asked and known.foreign:
@@ -552,7 +560,8 @@ class Lineage:
         if found.path in poll.names:
             poll.complaints.settle(found.path)
             return
-        if found.packed and not follower.begun:
+        poll.room -= 1
+        if poll.room < 0 or (found.packed and not follower.begun):
             return  # it is unpacked when its turn comes: renamed, it is still the same file
         try:  # rather than later, for it may lose its name
             follower.open()

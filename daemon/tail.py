@@ -91,7 +91,8 @@ class Tailer:
     def poll(self, now: float) -> None:
         """Look at all files; *now* is in seconds on a clock that never goes back."""
         names = find_names(self.patterns, self._complaints)
-        poll = Poll(now, names, self._complaints, self.counts, Kinship(self._lineages.values()))
+        kinship = Kinship(self._lineages.values())
+        poll = Poll(now, names, self._complaints, self.counts, kinship, self._max_open)
         for lineage in self._lineages.values():
             lineage.look(poll)
         for lineage in self._lineages.values():
