@@ -63,7 +63,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(r"bucket (\d+) overdue"), "overdue"),
     (re.compile(r"bucket (\d+) "), "more"),
     (re.compile(r"slot (\d+) "), "number"),
-    (re.compile(r"severity (?:debug|info|notice)()"), "lines"),  # most of them
+    (re.compile(r"severity (?:debug|info)()"), "lines"),  # most of them
     (re.compile(r"severity (\w+)"), "severity"),
     (re.compile(r"lines()"), "lines"),
     (re.compile(r"new templates()"), "new"),

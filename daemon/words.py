@@ -105,6 +105,8 @@ def reason_words(reason: Reason) -> str:
 
     >>> reason_words(Reason("overdue", 3.0, "heartbeat", value=90.0, usual=10.0))
     'overdue, for 1m30s, usually every 10s: odds × 3.0'
+    >>> reason_words(Reason("severity", 470_491.0, "notice"))
+    'how many lines of severity notice come: odds × more than 1,000'
     """
     value, usual = reason.value, reason.usual
     said = {
@@ -127,7 +129,9 @@ def reason_words(reason: Reason) -> str:
         said += f", for {format_duration(value)}, usually every {format_duration(max(usual, 1.0))}"
     elif value is not None and usual is not None:
         said += f", {value:.4g}, usually about {usual:.4g}"
-    return f"{said}: odds × {reason.factor:,.1f}"
+    if reason.factor >= 1000:
+        return f"{said}: odds × more than 1,000"
+    return f"{said}: odds × {reason.factor:.1f}"
 
 
 def since_words(reason: Reason, now: float | None) -> str:
