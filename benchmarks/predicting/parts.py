@@ -84,12 +84,12 @@ def without_oversampling(_: Stream) -> Change:
 
 PARTS: dict[str, Callable[[Stream], Change] | None] = {
     "rnnd": None,
+    "no evidence": without_expert(1),
+    "no hinges": without_expert(0),
+    "no recurrent memory": without_memory,
+    "no slots": without_features("slot"),
     "no smoothing": without_features("mean of"),
     "no overdue": without_features("overdue"),
-    "no slots": without_features("slot"),
-    "no recurrent memory": without_memory,
     "no auxiliary forecast": without_task,
-    "no hinges": without_expert(0),
-    "no evidence": without_expert(1),
     "no oversampling in replay": without_oversampling,
 }
