@@ -82,13 +82,19 @@ def causes(names: Sequence[str]) -> tuple[Cause, ...]:
     """
     found: dict[tuple[Kind, str], list[int]] = {}
     for index, name in enumerate([*names, "time since"]):
-        matches = ((kind, pattern.match(name)) for pattern, kind in _CAUSES)
-        kind, which = next(((k, m[1]) for k, m in matches if m), ("order", ""))
-        found.setdefault((kind, which), []).append(index)
+        found.setdefault(_cause_of(name), []).append(index)
     return tuple(
         Cause(kind, int(which) if which.isdigit() else 0, tuple(features))
         for (kind, which), features in found.items()
     )
+
+
+def _cause_of(name: str) -> tuple[Kind, str]:
+    """Return the kind of the cause that a feature belongs to, and which of that kind."""
+    for pattern, kind in _CAUSES:
+        if match := pattern.match(name):
+            return kind, match[1]
+    return "order", ""
 
 
 class Reasons:
@@ -150,7 +156,8 @@ class Reasons:
         number: int,
     ) -> Reason:
         features = codec.features
-        kind, template, value, usual = cause.kind, None, None, None
+        kind: Kind = cause.kind
+        template = value = usual = None
         if kind in ("more", "overdue"):
             owned = cause.index < features.buckets.owned
             template = int(features.buckets.owners[cause.index]) if owned else None

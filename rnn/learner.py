@@ -204,7 +204,8 @@ class Forecaster:
         hidden, surprise = self._foresight.step(z)
         self._echoes *= self._fading
         self._echoes += onset[:, None]
-        return self._experts.row(z / self._scale, hidden, self._echoes.ravel()), surprise
+        vector = np.asarray(z / self._scale, np.float32)
+        return self._experts.row(vector, hidden, self._echoes.ravel()), surprise
 
     def note_late(self, onset: NDArray[np.bool_], ago: int) -> None:
         """Learn that an *onset*, (E,), was in the step that was *ago* steps before the newest.
