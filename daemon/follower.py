@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 
 from rnnd.daemon.files import CHUNK, PACKED, UnfinishedError
 from rnnd.daemon.lines import LineBuffer
-from rnnd.daemon.signature import FIRST_SUM, HEAD, Signature, is_piece, signature_of
+from rnnd.daemon.signature import FIRST_SUM, HEAD, MARKER, Signature, is_piece, signature_of
 
 RACY = 50_000_000  # ns; the kernel may give one time to all that is written within some of them
 
@@ -100,6 +100,7 @@ class Follower:
         self.pending = b""  # lines that come before what is read next
         self._descriptor: int | None = None
         self._racy = True
+        self._glimpse = b""  # how a file begins of which nothing was read
         self._hole = not self.signature.offset  # skipping the zeros that a truncation left
 
     @property
@@ -190,14 +191,21 @@ class Follower:
             return
         if self._descriptor is None and self.signature.offset:
             self.open()
-        elif self._descriptor is not None and not self.signature.fits(
-            self._descriptor, status.st_size
-        ):
+        elif self._descriptor is not None and not self._fits(self._descriptor, status.st_size):
             raise RewrittenError
         self.size, self.modified = status.st_size, status.st_mtime_ns
         self._racy = is_racy(self.modified)
         if not known:
             self.active = now
+
+    def _fits(self, descriptor: int, size: int) -> bool:
+        if self.signature.offset:
+            return self.signature.fits(descriptor, size)
+        begins = os.pread(descriptor, MARKER, 0)
+        fits = begins.startswith(self._glimpse)
+        if fits:
+            self._glimpse = begins
+        return fits
 
     def _status_by_path(self) -> os.stat_result:
         try:
@@ -221,12 +229,13 @@ class Follower:
         signature = self.signature
         marker = signature.marker
         data = os.pread(self._descriptor, len(marker) + chunk, signature.offset - len(marker))
-        if not data.startswith(marker):
+        if not data.startswith(marker or self._glimpse[:chunk]):
             raise RewrittenError
         data = data[len(marker) :]
         if not data:
             self.size = signature.offset
             return b""
+        self._glimpse = b""
         signature.note(data)
         self.size = max(self.size, signature.offset)
         if self._hole:
@@ -248,9 +257,11 @@ class Follower:
         self.signature = Signature()
         self.rewritten, self._hole, self._racy = False, True, True
         self.size = self.modified = 0
+        self._glimpse = b""
         if self._descriptor is not None:
             status = os.fstat(self._descriptor)
             self.size, self.modified = status.st_size, status.st_mtime_ns
+            self._glimpse = os.pread(self._descriptor, MARKER, 0)
 
     def is_shortened(self, copy: int | None) -> bool:
         """Return whether the file is now a long piece of what was read, as after `truncate -s`.

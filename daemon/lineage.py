@@ -527,7 +527,9 @@ class Lineage:
                 return
             self._broken[candidate.key] = stamp
         self.due = True
-        if not isinstance(error, FileNotFoundError):
+        if isinstance(error, FileNotFoundError):
+            self._unsure = True  # it was moved while we looked
+        else:
             poll.complaints.note(candidate.path, error)
 
     def _forget(self, candidates: Iterable[Candidate]) -> None:

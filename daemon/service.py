@@ -143,6 +143,8 @@ class Service:
             self._listeners,
         )
         app.load()
+        failures = self._status.checkpoint_failures + app.file.refused
+        self._status = replace(self._status, checkpoint_failures=failures)
         return app
 
     def _close_apps(self) -> None:

@@ -264,6 +264,18 @@ def test_a_state_that_cannot_be_used_stops_the_start_and_is_left_alone(bench: Be
     assert (place / "app.rnnd").read_bytes() == b"not a state"
 
 
+def test_a_torn_state_is_counted_and_the_one_before_is_used(bench: Bench) -> None:
+    bench.log.write_bytes(b"1 a\n")
+    for _ in range(2):
+        bench.run(1)
+    (bench.directory / "state" / "app.rnnd").write_bytes(b"torn")
+
+    service = bench.run(1)
+
+    assert service.status().checkpoint_failures == 1
+    assert service.status().apps[0].tally.lines == 1
+
+
 def test_a_second_service_on_the_same_state_is_refused(bench: Bench) -> None:
     with (
         StateDirectory(bench.directory / "state"),

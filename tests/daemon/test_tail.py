@@ -576,6 +576,23 @@ def test_an_empty_file_filled_copied_and_truncated_between_two_looks_is_read(ben
     assert bench.all_once_in_order()
 
 
+def test_a_file_truncated_between_a_look_and_the_reading_loses_nothing(bench: Bench) -> None:
+    bench.write(3)
+    bench.poll()
+    bench.copytruncate(".3")
+    bench.poll()
+    bench.write(7)
+    bench.tailer.poll(bench.now)
+    bench.copytruncate(".2")
+    bench.write(9)
+    bench.tailer.read(str(bench.log))  # of another file than was seen, by the same name
+
+    bench.poll()
+    bench.poll()
+
+    assert sorted(bench.numbers()) == list(range(bench.written))
+
+
 def test_an_editor_that_saves_a_copy_gives_nothing_twice(bench: Bench) -> None:
     bench.write(20)
     bench.poll()
