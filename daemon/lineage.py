@@ -147,7 +147,8 @@ def bases(path: str) -> list[str]:
 # was packed by something we cannot unpack (zstd), or moved to where we do not look (anywhere but
 # the log's directory and those directly in it), before we read it; and of a log that holds the
 # same lines again and again, without times, what was rewritten so that head and marker agree.
-# Where we know that bytes were lost, a warning says how many, and a metric counts.
+# Of a truncated log that begins with a constant banner, less than a line after the banner. Where
+# we know that bytes were lost, a warning says how many, and a metric counts.
 
 
 class Lineage:
