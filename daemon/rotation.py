@@ -108,6 +108,7 @@ class Surroundings:
     def _read(self, directory: str) -> dict[str, list[Candidate]]:
         """Return the rotated logs in *directory*, by their logs' names, each oldest first."""
         found = _rotated(directory)
+        candidates: list[tuple[set[str], Candidate | None]] = []
         for _ in range(_READINGS):
             candidates = [(names, _candidate(path)) for path, (_, names) in found.items()]
             before, found = found, _rotated(directory)
