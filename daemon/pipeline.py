@@ -83,11 +83,17 @@ class AppPipeline:
     """Reads the lines of one app's sources and predicts its health, a prediction a tick.
 
     *incidents* are the starts of failures in seconds since the epoch, merged and in order; they
-    replace those found in the lines.
+    replace those found in the lines. Without *explain*, alarms come without their reasons, which
+    take as long as hundreds of ticks.
     """
 
     def __init__(
-        self, app: AppSettings, seed: int = 0, incidents: Iterable[float] | None = None
+        self,
+        app: AppSettings,
+        seed: int = 0,
+        incidents: Iterable[float] | None = None,
+        *,
+        explain: bool = True,
     ) -> None:
         self.app = app
         self.horizons = tuple(max(1, round(h / app.tick)) for h in app.horizons)  # ticks
@@ -98,6 +104,7 @@ class AppPipeline:
         self._pace = paced(ForecasterSettings(), app.cpu_budget * app.tick)
         self._watch = EventWatch(app.tick, seed) if app.order else None
         self.forecaster = self._new_forecaster()
+        self._explains_alarms = explain
         self._reasons = Reasons(self.feature_names, app.tick)
         self.policy = AlarmPolicy(self.horizons, app.alarm_budget * app.tick)
         self.oddity = Oddity(app.unusual_budget * app.tick, self.horizons[0])
@@ -201,7 +208,8 @@ class AppPipeline:
         decision = self.policy.step(red, bool(onset[RED]), speak=known)
         outcomes = self.scoreboard.note(bool(onset[RED]), red, decision.alarm)
         self._reasons.note(parts)
-        reasons = self._explain(number) if decision.alarm[0] else ()
+        explained = decision.alarm[0] and self._explains_alarms
+        reasons = self._explain(number) if explained else ()
         triples = share_out(forecast.probabilities)
         new_rule = self._choose_rule(number)
         return Prediction(

@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Replay the logs, print a table, write what was asked for."""
     app = settings(arguments)
     incidents = load_incidents(app.failures, app.merge) if app.failures else None
-    pipeline = AppPipeline(app, arguments.seed, incidents)
+    pipeline = AppPipeline(app, arguments.seed, incidents, explain=bool(arguments.html))
     replay = Replay(pipeline, app.logs)
     evaluation = Evaluation(pipeline)
     account = Account(app) if arguments.html else None

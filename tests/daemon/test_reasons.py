@@ -127,6 +127,19 @@ def test_explaining_changes_nothing() -> None:
     assert saved[0] == saved[1]
 
 
+def test_a_pipeline_that_need_not_explain_predicts_the_same_without_reasons() -> None:
+    explaining, silent = AppPipeline(APP), AppPipeline(APP, explain=False)
+    for pipeline in (explaining, silent):
+        pipeline.feed("app.log", story(24, "retries"), 0.0)
+
+    told, plain = list(explaining.finish()), list(silent.finish())
+
+    assert any(one.reasons for one in told)
+    assert not any(one.reasons for one in plain)
+    assert [one.probabilities for one in plain] == [one.probabilities for one in told]
+    assert [one.healths for one in plain] == [one.healths for one in told]
+
+
 def test_before_anything_was_seen_there_is_no_reason() -> None:
     assert AppPipeline(APP).reasons() == ()
 
