@@ -33,7 +33,7 @@ WORDS = {
     "apps[].tick": "The stretch of time that is taken as one; a prediction is made after each.",
     "apps[].order": "Whether the order of lines is read too; it costs time, see docs/surprise.md.",
     "apps[].session": "What ties lines together, as `request=*`; found by itself if not given.",
-    "apps[].timezone": "Of timestamps that name none: `local`, `UTC`, `+01:00` or `Europe/Paris`.",
+    "apps[].timezone": "Of times that name none, also in `failures`: `local`, `UTC`, `+01:00`, …",
     "apps[].timestamp": "How timestamps are written, where rnnd does not find that by itself.",
     "apps[].timestamp.layout": "As strptime has it: `%d;%m;%Y %H:%M:%S`, or `%s`, the epoch.",
     "apps[].timestamp.after": "A regular expression: what stands in the line before the timestamp.",

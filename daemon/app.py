@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from rnnd.codecs.health import Health
+from rnnd.codecs.zone import parse_zone
 from rnnd.config.schema import AppSettings
 from rnnd.daemon.history import History
 from rnnd.daemon.incident_list import IncidentList
 from rnnd.daemon.pipeline import AppPipeline, Prediction
-from rnnd.daemon.plural import counted
+from rnnd.daemon.progress import Progress
 from rnnd.daemon.reasons import Reason
 from rnnd.daemon.state import StateFile, encode
 from rnnd.daemon.tail import Tailer
@@ -80,12 +81,14 @@ class App:
         self.tailer = Tailer(settings.logs, history=settings.history)
         self._incidents = None
         if settings.failures is not None:
-            self._incidents = IncidentList(settings.failures, settings.merge)
+            zone = parse_zone(settings.timezone)
+            self._incidents = IncidentList(settings.failures, settings.merge, zone)
         self.tally = Tally()
         codec = getattr(pipeline, "codec", None)
         self.history = History(settings, codec.templates.text if codec else str)
         self.catching_up = True
-        self._rotated = self._rotated_left = 0  # files that are read first; when told last
+        self._progress = Progress(settings.name)
+        self._bytes_before = 0  # read before this start
         self._grace = grace
         self._listeners = listeners
         self._last: Prediction | None = None
@@ -107,6 +110,7 @@ class App:
         self.pipeline.restore(state["pipeline"])
         self.tailer.restore(state["tailer"])
         self.tally = Tally.of(state["tally"])
+        self._bytes_before = self.tally.bytes
         self.history.restore(state["history"])
         self._newest = state["newest"]
         self._sources = dict(state["sources"])
@@ -175,18 +179,9 @@ class App:
             log.info("%s: a failure of %s became known", self.settings.name, clock(late.time))
 
     def _tell_progress(self) -> None:
-        """Log how much of its history is read, ten times at most."""
-        name, left = self.settings.name, self.tailer.rotated
-        if left > self._rotated:
-            self._rotated = self._rotated_left = left
-            log.info("%s: reading %s first", name, counted(left, "rotated file"))
-        elif self._rotated and left != self._rotated_left:
-            tenth = max(1, self._rotated // 10)
-            if left and self._rotated_left - left < tenth:
-                return
-            self._rotated_left = left
-            read = f"{self._rotated - left} of {counted(self._rotated, 'rotated file')} read"
-            log.info("%s: %s, %s so far", name, read, counted(self.tally.lines, "line"))
+        tailer, tally = self.tailer, self.tally
+        read = tally.bytes - self._bytes_before
+        self._progress.note(read, tailer.lag, tailer.rotated, tally.lines)
 
     def _order(self, source: str) -> float:
         tick = self.pipeline.tick_of(self._reader_of(source))
@@ -288,7 +283,7 @@ class App:
             files=self.tailer.files,
             lag_bytes=self.tailer.lag,
             catching_up=self.catching_up,
-            rotated_files=(self._rotated - self.tailer.rotated, self._rotated),
+            rotated_files=(self._progress.rotated - self.tailer.rotated, self._progress.rotated),
             complaints=self._complaints(),
             failures=tuple(self._failures),
             warming_up=getattr(self.pipeline, "warming_up", False),

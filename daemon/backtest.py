@@ -1,29 +1,21 @@
-"""Replays logs through the daemon's own pipeline: what rnnd would have said, and whether it was so.
+"""Scores a replay: what rnnd would have said, and whether it was so.
 
-Several logs are merged by the time of their lines: the one that is behind is read next, and a tick
-is closed once all have passed it. Every prediction is made before its outcome is learnt.
+Every prediction is made before its outcome is learnt.
 """
 
 import time
 from array import array
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from rnnd.codecs.health import Health
-from rnnd.daemon.files import LogStream, open_log
 from rnnd.daemon.pipeline import AppPipeline, Prediction
 from rnnd.daemon.scoring import average_precision, calibration_error
 from rnnd.errors import RnndError
 
-CHUNK = 1 << 18  # bytes fed at a time
 DAY = 86400.0
-
-Progress = Callable[[float], None]
-"""Is told the share of the bytes read so far, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,59 +55,6 @@ class Result:
     def false_alarms_a_day(self) -> float:
         """False alarms a day, of the days on which a health was told."""
         return self.false_alarms / self.known_days if self.known_days else 0.0
-
-
-class Source:
-    """One log being replayed."""
-
-    def __init__(self, stream: LogStream) -> None:
-        self.name = stream.name
-        self.stream = stream
-        self.chunks: Iterator[bytes] | None = stream.whole_lines(CHUNK)
-
-
-class Replay:
-    """Drives a pipeline over the logs at *paths* and gives its predictions."""
-
-    def __init__(self, pipeline: AppPipeline, paths: Sequence[str]) -> None:
-        self.pipeline = pipeline
-        self.paths = paths
-        self.bytes = 0
-
-    def predictions(self, progress: Progress = lambda share: None) -> Iterator[Prediction]:
-        """Give every prediction in order of time.
-
-        Raises `RnndError` where a log cannot be read.
-        """
-        with ExitStack() as stack:
-            sources = [Source(stack.enter_context(open_log(path))) for path in self.paths]
-            sizes = [source.stream.size for source in sources]
-            total = sum(size for size in sizes if size is not None) if None not in sizes else 0
-            while unread := [source for source in sources if source.chunks is not None]:
-                self._feed(min(unread, key=self._place))
-                yield from self.pipeline.closing(self._watermark(sources))
-                if total:
-                    progress(sum(source.stream.position for source in sources) / total)
-        yield from self.pipeline.finish()
-
-    def _feed(self, source: Source) -> None:
-        assert source.chunks is not None
-        data = next(source.chunks, None)
-        if data is None:
-            source.chunks = None
-            return
-        self.bytes += len(data)
-        # Years and dates that a timestamp leaves out are told by the age of the file.
-        self.pipeline.feed(source.name, data, source.stream.written)
-
-    def _place(self, source: Source) -> float:
-        tick = self.pipeline.tick_of(source.name)
-        return -np.inf if tick is None else tick
-
-    def _watermark(self, sources: Sequence[Source]) -> int:
-        """Return the tick before which no unread source can bring a line."""
-        ticks = [self.pipeline.tick_of(s.name) for s in sources if s.chunks is not None]
-        return min((tick if tick is not None else 0 for tick in ticks), default=0)
 
 
 class Evaluation:

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
 
 from rnnd.daemon.files import why
@@ -24,16 +25,18 @@ class _Look:
 class IncidentList:
     """Follows the CSV at *path*; incidents closer than *merge* s are one.
 
+    Times in it that name no zone are of *zone*, or of this machine's.
     Rows may be appended at any time, and whoever writes them may be slow: a last line without a
     newline is read at the look after. A bad row is logged and counted once, and left out. While
     the file cannot be read, what it said before stays.
     """
 
-    def __init__(self, path: str, merge: float) -> None:
+    def __init__(self, path: str, merge: float, zone: tzinfo | None = None) -> None:
         self.path = path
         self.bad = 0  # rows, since the last look at this count
         self.complaint: str | None = None  # what is wrong with the file now
         self._merge = merge
+        self._zone = zone
         self._look: _Look | None = None
         self._told: set[str] = set()
 
@@ -62,7 +65,7 @@ class IncidentList:
 
     def _read(self, text: str) -> list[float] | None:
         try:
-            incidents = read_incidents(text, self.path, self._on_bad)
+            incidents = read_incidents(text, self.path, self._zone, self._on_bad)
         except UsageError as error:  # no header yet, or another one
             self._complain(str(error))
             return None

@@ -8,7 +8,7 @@ import csv
 import io
 import math
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 from rnnd.daemon.files import why
@@ -18,8 +18,8 @@ STARTS = ("start", "start_epoch")
 ENDS = ("end", "end_epoch")
 
 
-def parse_time(text: str) -> float:
-    """Return the seconds since the epoch that *text* says; without a zone it is local time.
+def parse_time(text: str, zone: tzinfo | None = None) -> float:
+    """Return the seconds since the epoch that *text* says; one that names no zone is of *zone*.
 
     >>> parse_time("2026-03-01T00:00:10Z") == parse_time("1772323210")
     True
@@ -27,7 +27,8 @@ def parse_time(text: str) -> float:
     try:
         seconds = float(text)
     except ValueError:
-        seconds = datetime.fromisoformat(text.strip()).timestamp()
+        moment = datetime.fromisoformat(text.strip())
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
     if not math.isfinite(seconds):
         raise ValueError(f"{text!r} is not a time")
     return seconds
@@ -43,9 +44,11 @@ def ignore(_: str) -> None:
 
 
 def read_incidents(
-    text: str, name: str, on_bad: Callable[[str], None] = refuse
+    text: str, name: str, zone: tzinfo | None = None, on_bad: Callable[[str], None] = refuse
 ) -> list[tuple[float, float]]:
     """Return start and end of the incidents in the CSV *text*, in order of their start.
+
+    Times that name no zone are of *zone*, or of this machine's.
 
     Raises `UsageError` that names the file *name* and the line of the mistake. Of a bad row
     *on_bad* is told the same; where it returns, the row is left out.
@@ -60,8 +63,8 @@ def read_incidents(
     incidents = []
     for row in reader:
         try:
-            began = parse_time(row[start] or "")
-            ended = parse_time(row[end]) if end and row[end] else began
+            began = parse_time(row[start] or "", zone)
+            ended = parse_time(row[end], zone) if end and row[end] else began
         except (ValueError, OverflowError):
             value = row[start] if not row[start] or end is None else f"{row[start]},{row[end]}"
             expected = "ISO 8601 or seconds since the epoch"
@@ -98,10 +101,15 @@ def tick_of_start(start: float, tick: float) -> int:
     return math.ceil(start / tick) - 1
 
 
-def load_incidents(path: str, merge: float, on_bad: Callable[[str], None] = refuse) -> list[float]:
+def load_incidents(
+    path: str,
+    merge: float,
+    zone: tzinfo | None = None,
+    on_bad: Callable[[str], None] = refuse,
+) -> list[float]:
     """Return the starts of the incidents in the CSV at *path*, those closer than *merge* as one.
 
-    Raises `UsageError` where the file cannot be read, or is no such CSV. *on_bad* is as above.
+    Raises `UsageError` where the file cannot be read, or is no such CSV. The rest is as above.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -109,4 +117,4 @@ def load_incidents(path: str, merge: float, on_bad: Callable[[str], None] = refu
         raise UsageError(f"{path}: cannot be read ({why(error)})") from error
     except UnicodeDecodeError:
         raise UsageError(f"{path}: is not UTF-8 text, expected a CSV with a column start") from None
-    return merge_incidents(read_incidents(text, path, on_bad), merge)
+    return merge_incidents(read_incidents(text, path, zone, on_bad), merge)

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from rnnd.codecs.zone import parse_zone
 from rnnd.config.schema import AppSettings, Settings
 from rnnd.daemon.app import App, Pipeline
 from rnnd.daemon.clock import Clock, SystemClock
@@ -32,7 +33,9 @@ def pipeline_of(app: AppSettings) -> AppPipeline:
 
     A bad row in it is no reason not to start.
     """
-    incidents = load_incidents(app.failures, app.merge, ignore) if app.failures else None
+    incidents = None
+    if app.failures:
+        incidents = load_incidents(app.failures, app.merge, parse_zone(app.timezone), ignore)
     return AppPipeline(app, incidents=incidents)
 
 

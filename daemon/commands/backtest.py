@@ -18,12 +18,13 @@ from rnnd.codecs.zone import parse_zone
 from rnnd.config.schema import AppSettings
 from rnnd.config.units import format_duration, parse_duration, parse_rate
 from rnnd.daemon.account import Account
-from rnnd.daemon.backtest import Evaluation, Replay, Result, as_json
+from rnnd.daemon.backtest import Evaluation, Result, as_json
 from rnnd.daemon.configuration import configured_app
 from rnnd.daemon.files import why, write_atomically
 from rnnd.daemon.incidents import load_incidents
 from rnnd.daemon.pipeline import AppPipeline, Prediction
 from rnnd.daemon.predictions import HEADER, csv_rows, format_time
+from rnnd.daemon.replay import FirstStart, Replay
 from rnnd.daemon.report import render
 from rnnd.errors import ConfigError, RnndError, UsageError
 
@@ -60,7 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "logs", nargs="*", metavar="LOG", help="a log, also .gz, .bz2, .xz, or - for standard input"
     )
-    parser.add_argument("--config", metavar="FILE", help="replay an app of this configuration")
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="replay an app of this configuration, with its rotated logs, as at a first start",
+    )
     parser.add_argument(
         "--name", help="the app's name (default: from the first log, or the only one configured)"
     )
@@ -99,9 +104,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Replay the logs, print a table, write what was asked for."""
     app = settings(arguments)
-    incidents = load_incidents(app.failures, app.merge) if app.failures else None
+    incidents = None
+    if app.failures:
+        incidents = load_incidents(app.failures, app.merge, parse_zone(app.timezone))
     pipeline = AppPipeline(app, arguments.seed, incidents, explain=bool(arguments.html))
-    replay = Replay(pipeline, app.logs)
+    replay: Replay | FirstStart
+    if arguments.config:
+        replay = FirstStart(pipeline, app.logs, app.history)
+    else:
+        replay = Replay(pipeline, app.logs)
     evaluation = Evaluation(pipeline)
     account = Account(app) if arguments.html else None
     for path in (arguments.json, arguments.html):
@@ -118,6 +129,8 @@ def run(arguments: argparse.Namespace) -> int:
             write(prediction)
             if account is not None:
                 account.note(prediction)
+    for path, reason in replay.complaints.items():
+        print(f"rnnd: {path}: left out ({reason})", file=sys.stderr)
     result = evaluation.result()
     if account is not None:
         page = render(result, account)
@@ -177,11 +190,9 @@ def _named_app(arguments: argparse.Namespace) -> AppSettings:
         name = arguments.name or name_of(arguments.logs[0])
         return AppSettings(name=name, logs=tuple(arguments.logs))
     app = configured_app(Path(arguments.config), arguments.name)
-    found = (glob(pattern, recursive=True) for pattern in app.logs)  # noqa: PTH207  any pattern
-    logs = sorted({path for paths in found for path in paths})
-    if not logs:
+    if not any(glob(pattern, recursive=True) for pattern in app.logs):  # noqa: PTH207  any pattern
         raise UsageError(f"{app.name}: {', '.join(app.logs)}: no such file")
-    return msgspec.structs.replace(app, logs=tuple(logs))
+    return app
 
 
 def name_of(log: str) -> str:

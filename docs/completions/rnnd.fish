@@ -11,7 +11,7 @@ complete -c rnnd -n '__fish_seen_subcommand_from run' -l checkpoint-every -x -d 
 complete -c rnnd -n '__fish_seen_subcommand_from run' -F
 complete -c rnnd -n '__fish_use_subcommand' -a backtest -d 'replay logs and score the predictions that would have been made'
 complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l help -d 'show this help message and exit'
-complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l config -r -F -d 'replay an app of this configuration'
+complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l config -r -F -d 'replay an app of this configuration, with its rotated logs, as at a first start'
 complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l name -x -d 'the app\'s name (default: from the first log, or the only one configured)'
 complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l failures -r -F -d 'when failures began (column start: ISO 8601 or epoch), instead of what lines say'
 complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l horizon -x -d 'how far ahead; may be repeated, the first is the alarm\'s (default: 10m, 1m, 1h)'

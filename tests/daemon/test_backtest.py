@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from rnnd.config.schema import AppSettings
-from rnnd.daemon import backtest
-from rnnd.daemon.backtest import Evaluation, Replay
+from rnnd.daemon import replay
+from rnnd.daemon.backtest import Evaluation
 from rnnd.daemon.cli import main
 from rnnd.daemon.pipeline import AppPipeline
+from rnnd.daemon.replay import Replay
 
 START = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
 
@@ -121,9 +122,9 @@ def test_how_much_is_read_at_a_time_changes_nothing(
     app = AppSettings(name="shop", logs=(str(log),), tick=60.0)
 
     def predictions(chunk: int) -> list[object]:
-        monkeypatch.setattr(backtest, "CHUNK", chunk)
-        replay = Replay(AppPipeline(app), app.logs)
-        return [(p.time, p.probabilities, p.healths) for p in replay.predictions()]
+        monkeypatch.setattr(replay, "CHUNK", chunk)
+        given = Replay(AppPipeline(app), app.logs).predictions()
+        return [(p.time, p.probabilities, p.healths) for p in given]
 
     assert predictions(100) == predictions(1 << 20)
 
@@ -153,7 +154,7 @@ def test_scores_are_those_of_the_predictions_written(tmp_path: Path) -> None:
     ("arguments", "status", "message"),
     [
         (["missing.log"], 2, "missing.log: no such file"),
-        (["empty.log"], 1, "no line of the logs has a timestamp"),
+        (["empty.log"], 1, "empty.log: empty, nothing to replay"),
         (["plain.log"], 1, "no line of the logs has a timestamp"),
         (["shop.log", "--failures", "missing.csv"], 2, "missing.csv: cannot be read"),
         (["shop.log", "--failures", "shop.log"], 2, "no column 'start'"),
@@ -244,3 +245,40 @@ def test_a_longer_tick_is_advised_where_lines_are_few(
     error = capsys.readouterr().err
     assert advice in error
     assert bool(error) == bool(advice)
+
+
+@pytest.mark.parametrize(("history", "files"), [("1GiB", 3), ("0B", 1)])
+def test_with_a_configuration_rotated_logs_are_replayed_as_at_a_first_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], history: str, files: int
+) -> None:
+    lines = write_log(tmp_path / "app.log").read_text().splitlines(keepends=True)
+    third = len(lines) // 3
+    packed, rotated, log = (tmp_path / name for name in ("app.log.2.gz", "app.log.1", "app.log"))
+    packed.write_bytes(gzip.compress("".join(lines[:third]).encode()))
+    rotated.write_text("".join(lines[third : 2 * third]))
+    log.write_text("".join(lines[2 * third :]))
+    for age, path in enumerate((log, rotated, packed)):
+        os.utime(path, (START - age, START - age))
+    settings = tmp_path / "rnnd.yaml"
+    settings.write_text(f"apps: [{{name: app, logs: [{log}], tick: 1m, history: {history}}}]\n")
+    read = (packed, rotated, log)[-files:]
+
+    run("--config", settings, "--predictions", tmp_path / "first.csv")
+    run(*read, "--name", "app", "--tick", "1m", "--predictions", tmp_path / "plain.csv")
+
+    assert not capsys.readouterr().err
+    assert (tmp_path / "first.csv").read_text() == (tmp_path / "plain.csv").read_text()
+
+
+def test_with_a_configuration_a_torn_archive_is_told_and_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = write_log(tmp_path / "app.log")
+    (tmp_path / "app.log.1.gz").write_bytes(gzip.compress(b"2026-02-01T00:00:00Z a\n" * 999)[:-9])
+    settings = tmp_path / "rnnd.yaml"
+    settings.write_text(f"apps: [{{name: app, logs: [{log}], tick: 1m}}]\n")
+
+    assert run("--config", settings) == 0
+
+    error = capsys.readouterr().err
+    assert "app.log.1.gz: left out (" in error

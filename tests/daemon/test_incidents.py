@@ -1,7 +1,10 @@
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rnnd.codecs.zone import parse_zone
 from rnnd.daemon.incidents import merge_incidents, read_incidents, tick_of_start
 from rnnd.errors import UsageError
 
@@ -60,3 +63,15 @@ def test_a_failure_counts_for_a_tick_exactly_when_it_begins_within_the_horizon_a
     for made in range(onset - 3, onset + 3):
         end = (made + 1) * tick
         assert (end < start <= end + horizon * tick) == (made < onset <= made + horizon)
+
+
+@pytest.mark.parametrize(("zone", "hour"), [("Europe/Paris", 6), ("UTC", 8), ("+05:30", 2.5)])
+def test_a_time_without_a_zone_is_of_the_zone_that_is_set_and_another_is_not(
+    zone: str, hour: float
+) -> None:
+    text = "start,end\n2026-07-01 08:00,2026-07-01T12:00Z\n"
+
+    [(start, end)] = read_incidents(text, "incidents.csv", parse_zone(zone))
+
+    midnight = datetime(2026, 7, 1, tzinfo=UTC).timestamp()
+    assert ((start - midnight) / 3600, (end - midnight) / 3600) == (hour, 12)

@@ -8,8 +8,8 @@ import numpy as np
 
 from rnnd.config.schema import AppSettings
 from rnnd.daemon.app import App
-from rnnd.daemon.backtest import Replay
 from rnnd.daemon.pipeline import AppPipeline, Prediction
+from rnnd.daemon.replay import Replay
 from rnnd.daemon.state import StateFile
 
 START = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
