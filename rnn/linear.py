@@ -3,6 +3,7 @@
 import numpy as np
 
 from rnnd.rnn.parameters import Array, Indices, Parameters, glorot
+from rnnd.rnn.products import multiply_rows
 
 
 class Linear:
@@ -23,7 +24,7 @@ class Linear:
         """Return the map of *x*, of shape (…, input): an array of shape (…, output)."""
         if out is None:
             out = np.empty((*x.shape[:-1], self.output_size), p.vector.dtype)
-        np.matmul(x, p[self.w], out=out)
+        multiply_rows(x, p[self.w], out)
         out += p[self.b]
         return out
 
@@ -40,9 +41,7 @@ class Linear:
         """Return the gradient of what came in, given that of what went out."""
         if out is None:
             out = np.empty((*dy.shape[:-1], self.input_size), dy.dtype)
-        # In two dimensions: of more, NumPy makes many products, each with a copy of the weights.
-        rows = dy.reshape(-1, self.output_size)
-        np.matmul(rows, p[self.w].T, out=out.reshape(-1, self.input_size))
+        multiply_rows(dy, p[self.w].T, out)
         return out
 
 

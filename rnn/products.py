@@ -1,4 +1,4 @@
-"""Products of few rows with the same weights, time after time, as a BLAS computes them fastest.
+"""Products with the weights, as a BLAS computes them fastest.
 
 A library like OpenBLAS copies the weights into an order of its own at every product, which costs as
 much as the product itself where few rows profit. With AVX-512 it has kernels that do without, as
@@ -6,24 +6,28 @@ long as a product is small. So there the weights are cut into blocks of columns,
 a product is done block by block: twice as fast at 256 units and 32 rows. Elsewhere a gate is one
 block. A single row is multiplied by all gates at once.
 
+Most functions here are for the loop over time, which multiplies few rows by the same weights again
+and again. `multiply_rows` is for many rows at once: it cuts those too.
+
 Shapes: B rows, G gates of H columns, cut into P blocks of n columns; K rows of the weights.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from rnnd.rnn.parameters import Array, aligned
 
-BLOCK = 400_000
-"""Multiplications in a block, at most: what the first caches hold."""
-
 SMALL = 10**6
-"""Multiplications in a product that OpenBLAS takes for small."""
+"""Multiplications in a product that OpenBLAS takes for small, at most."""
 
-NARROW = 32
-"""Columns of the narrowest block worth a product of its own."""
+WIDE, NARROW = 64, 32
+"""Columns of a block: those that the kernels do at once, and the fewest worth a product."""
+
+NEAR = 10_000
+"""Weights that the first cache holds while rows are multiplied by them."""
 
 
 def _found(prefixes: tuple[str, ...]) -> bool:
@@ -41,15 +45,16 @@ def width(batch: int, rows: int, columns: int) -> int:
     >>> [width(32, 100, 100), width(512, 256, 256)]
     [100, 256]
     """
-    if not AVX512 or columns % NARROW or batch * rows * NARROW > SMALL:
-        return columns
-    fitting = (n for n in (256, 128, 64) if not columns % n and batch * rows * n <= BLOCK)
-    return next(fitting, NARROW)
+    if AVX512:
+        for n in (WIDE, NARROW):
+            if columns % n == 0 and batch * rows * n <= SMALL:
+                return n
+    return columns
 
 
 def terms(batch: int, gates: int, hidden: int) -> int:
     """Return how many terms the product on the way back has: one, or one a gate."""
-    if batch == 1 or not AVX512 or batch * gates * hidden * 2 * NARROW <= BLOCK:
+    if batch == 1 or not AVX512 or batch * gates * hidden * WIDE <= SMALL:
         return 1
     return gates
 
@@ -108,3 +113,33 @@ def product(a: Array, rows: int) -> Array:
         return a.reshape(*leading, gates * columns)
     n = width(batch, rows, columns)
     return a.reshape(*leading, gates, batch, -1, n).swapaxes(-3, -2)
+
+
+def sum_up(terms: Array, total: Array) -> Callable[[], object]:
+    """Return what adds up *terms*, (N, …), into *total*, which is the first where it is alone.
+
+    A product with ones takes half the time of a sum.
+    """
+    if len(terms) == 1:
+        return lambda: None
+    return partial(
+        np.ones(len(terms), terms.dtype).dot, terms.reshape(len(terms), -1), total.ravel()
+    )
+
+
+def multiply_rows(x: Array, w: Array, out: Array) -> None:
+    """Write into *out*, (…, N), the product of many rows *x*, (…, K), with *w*, (K, N)."""
+    assert out.flags.c_contiguous
+    # In two dimensions: of more, NumPy makes many products, which is wanted only if they are small.
+    x, out = x.reshape(-1, x.shape[-1]), out.reshape(-1, out.shape[-1])
+    rows, columns = w.shape
+    parts = -(-columns // WIDE) if rows * columns > NEAR else 1
+    n = -(-columns // parts)
+    batch = next((b for b in (64, 32, 16) if len(x) % b == 0 and b * rows * n <= SMALL), 0)
+    if not AVX512 or not batch:
+        np.matmul(x, w, out=out)
+        return
+    x, out = x.reshape(-1, batch, rows), out.reshape(-1, batch, columns)
+    for start in range(0, columns, n):
+        part = slice(start, start + n)
+        np.matmul(x, np.ascontiguousarray(w[:, part]), out=out[..., part])

@@ -55,8 +55,8 @@ def test_the_terms_on_the_way_back_add_up_to_the_product(
 def test_blocks_are_used_where_they_are_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "AVX512", True)
 
-    assert products.width(32, 256, 256) == 32
-    assert products.width(32, 128, 128) == 64
+    assert products.width(32, 256, 256) == 64
+    assert products.width(32, 512, 512) == 32
     assert products.terms(32, 4, 256) == 4
     assert products.terms(8, 3, 128) == 1
 
@@ -83,3 +83,19 @@ def test_work_space_begins_with_a_cache_line() -> None:
     for shape in ((3,), (2, 5), (1, 1, 7)):
         assert aligned(shape).ctypes.data % 64 == 0
     assert Parameters({"w": (3, 5)}).vector.ctypes.data % 64 == 0
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+@pytest.mark.parametrize("columns", [5, 65, 128])
+@pytest.mark.parametrize("times", [3, 16])
+def test_many_rows_are_multiplied_as_by_one_product(
+    monkeypatch: pytest.MonkeyPatch, blocks: bool, columns: int, times: int
+) -> None:
+    monkeypatch.setattr(products, "AVX512", blocks)
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(times, 4, 192)), rng.normal(size=(192, columns))
+    out = np.empty((times, 4, columns))
+
+    products.multiply_rows(x, w, out)
+
+    np.testing.assert_allclose(out, x @ w, atol=1e-11)
