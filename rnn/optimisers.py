@@ -7,9 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from rnnd.rnn.parameters import Array, aligned_rows
+from rnnd.rnn.parameters import Array, aligned, aligned_rows
 
-BLOCK = 1 << 15
+BLOCK = 1 << 16
 """Elements updated at a time: all that one block needs stays in the processor's cache."""
 
 
@@ -97,6 +97,7 @@ class Adam:
         self.epsilon = epsilon
         self.decay = decay
         self.decayed: Array | None = None if decayed is None else decayed.astype(dtype)
+        self._work = aligned(min(size, BLOCK), dtype)
 
     def update(self, weights: Array, gradient: Array, rate: float) -> None:
         """Change *weights* by a step of the learning *rate* against *gradient*."""
@@ -110,12 +111,13 @@ class Adam:
         for start in range(0, len(weights), BLOCK):
             block = slice(start, start + BLOCK)
             w, g, m, v = weights[block], gradient[block], *self.memory[:, block]
+            work = self._work[: len(w)]
             if self.decay:
                 lost = w * (rate * self.decay)
                 w -= lost if self.decayed is None else lost * self.decayed[block]
             m *= beta1
             m += g
-            work = g * g
+            np.multiply(g, g, out=work)
             v *= beta2
             v += work
             np.sqrt(v, out=work)
