@@ -9,8 +9,9 @@ follows the trace back and stops at the start of the window (truncated back-prop
 time: Williams & Peng, "An efficient gradient-based algorithm for on-line training of recurrent
 network trajectories", 1990). What makes them fast on a processor core:
 
-- what needs no state is done for several times at once: the input's part of the gates, and on the
-  way back the gates' derivatives; the gradients of all weights come from one product at the end;
+- what needs no state is done for several times at once: the input's part of the gates, and their
+  derivatives, while the gates are still in the cache; the gradients of all weights come from one
+  product at the end;
 - the weights are laid out once a window for the products of its steps (`rnnd.rnn.products`);
 - each gate is a block of contiguous memory, and all gates of a step come from one call;
 - a trace's arrays, and the views of them that each step needs, are made once and used for every
@@ -20,8 +21,8 @@ Shapes: T times, B streams, I inputs, H hidden units, G gates of H units each.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, TypeAlias
+from collections.abc import Iterator
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -37,15 +38,10 @@ from rnnd.rnn.parameters import (
     is_indices,
     orthogonal,
 )
+from rnnd.rnn.steppers import Step
 
 AHEAD = 1 << 14
 """Numbers of one gate that are prepared ahead of the loop: few enough to stay in the cache."""
-
-SAFE = 80.0
-"""The exponentials of smaller numbers do not overflow in single precision."""
-
-Step: TypeAlias = "Callable[[Array | int, Array], Array]"
-"""Gives the next state, (S,), from one more vector or symbol and the state before."""
 
 Views: TypeAlias = list[tuple[Array, ...]]
 """What the loop over a window needs at each time: parts of a trace's arrays."""
@@ -56,6 +52,11 @@ class Trace:
 
     *h* holds the hidden states, of shape (T + 1, B, H), where h[0] is that before the window;
     *state* is the whole state after it, of shape (B, S).
+
+    *gates* is of shape (T + 1, D, B, H) and filled three times: with the gates and, while they are
+    still in the cache, with what the gradients are multiplied with on the way back, both in row t;
+    there at last with the gradients before the non-linearities, as (B, D, H) and in row t + 1,
+    which by then has been read. So there is less memory to pass than with an array for each.
     """
 
     def __init__(self, cell: "Cell", times: int, batch: int, dtype: DTypeLike) -> None:
@@ -64,18 +65,18 @@ class Trace:
         self.ahead = max(1, min(times, AHEAD // (batch * hidden)))
         self.x: Array | Indices = np.empty(0, np.intp)
         self.h = aligned((times + 1, batch, hidden), dtype)
-        self.c = aligned((times + 1, batch, hidden), dtype)  # LSTM: the cells' states
         self.state = aligned((batch, cell.state_size), dtype)
-        self.gates = aligned((times, cell.derivatives, batch, hidden), dtype)  # GRU: also m
-        self.inner = aligned((times, batch, hidden), dtype)  # LSTM: tanh(c)
-        self.factors = aligned((self.ahead, cell.factors, batch, hidden), dtype)
-        # On the way back the gradients of a time take the place of its gates: less memory to pass.
-        self.d = self.gates.reshape(times, batch, cell.derivatives, hidden)
+        self.gates = aligned((times + 1, cell.derivatives, batch, hidden), dtype)
+        self.d = self.gates[1:].reshape(times, batch, cell.derivatives, hidden)
+        self.more = aligned((times, cell.more, batch, hidden), dtype)
+        self.brief = aligned((self.ahead, cell.brief, batch, hidden), dtype)  # of a stretch
+        self.c = aligned((2, batch, hidden), dtype)  # LSTM: the cell's state, before and after
         self.u = aligned((cell.gates, batch, hidden), dtype)  # of one time: h w_h
         terms = products.terms(batch, cell.gates, hidden)
         self.terms = aligned((terms + cell.past, batch, hidden), dtype)  # of dh at the time before
         self.dh_before = products.product(self.terms[:terms], cell.gates // terms * hidden)
         self.dh = self.terms[0] if len(self.terms) == 1 else aligned((batch, hidden), dtype)
+        self.sum_up = products.sum_up(self.terms, self.dh)
         self.dc, self.work = aligned((2, batch, hidden), dtype)  # LSTM: the gradient of c
         self.forth: Views = cell.forth(self)
         self.back: Views = cell.back(self)
@@ -91,6 +92,11 @@ class Trace:
         times, ahead = len(self.d), self.ahead
         return [slice(start, min(start + ahead, times)) for start in range(0, times, ahead)]
 
+    def of_stretch(self, time: int) -> Array:
+        """Return the row of *brief* for a *time*, (cell.brief, B, H)."""
+        row: Array = self.brief[time % self.ahead]
+        return row
+
 
 class Cell(ABC):
     """A recurrent layer; its parameters are *name*.w_x, *name*.w_h and *name*.b.
@@ -101,9 +107,11 @@ class Cell(ABC):
     gates: ClassVar[int]
     """G, the blocks of the weights."""
     derivatives: ClassVar[int]
-    """Gradients before a non-linearity: the first G belong to w_h, the last G to w_x."""
-    factors: ClassVar[int]
-    """What gradients are multiplied with on the way back: the derivatives come first."""
+    """D, gradients before a non-linearity: the first G belong to w_h, the last G to w_x."""
+    more: ClassVar[int] = 0
+    """Further numbers a unit and time that the way back needs, in blocks of H."""
+    brief: ClassVar[int] = 0
+    """Numbers a unit and time that a stretch needs and not the way back, in blocks of H."""
     sigmoids: ClassVar[tuple[slice, slice]] = (slice(0), slice(0))
     """The gates with a sigmoid, among the blocks of w_h and of w_x."""
     past: ClassVar[int] = 0
@@ -184,32 +192,12 @@ class Cell(ABC):
         a = w_x[x] + b if isinstance(x, int) else x.dot(matrix(w_x)).reshape(b.shape) + b
         return self._step(p, a, state)
 
+    @abstractmethod
     def stepper(self, p: Parameters) -> Step:
         """Return `step` for weights that stay as they are: it takes half the time.
 
-        Its arguments are x and the state. What can be done once is: the weights are laid out, and
-        each symbol's part of the gates is found. One thread at a time: it has a work space.
+        Its arguments are x and the state. One thread at a time: it has a work space.
         """
-        loop, part = np.ones((2, self.gates, 1), p.vector.dtype)
-        loop[self.sigmoids[0]] = part[self.sigmoids[1]] = -1
-        w_x, b = matrix(p[self.w_x] * part), (p[self.b] * part).ravel()
-        w_h = aligned(p[self.w_h].shape, p.vector.dtype)
-        np.multiply(p[self.w_h], loop, out=w_h)
-        advance, table = self._advance(matrix(w_h)), w_x + b
-        rows = [self._ready(p, row) for row in table]
-
-        def step(x: Array | int, state: Array) -> Array:
-            if isinstance(x, int):
-                return advance(rows[x], state)
-            with np.errstate(over="ignore"):
-                return advance(self._ready(p, x.dot(w_x) + b), state)
-
-        def careful(x: Array | int, state: Array) -> Array:
-            with np.errstate(over="ignore"):
-                return step(x, state)
-
-        largest = np.abs(table).max(initial=0) + np.abs(w_h).sum(axis=0).max()  # as |h| < 1
-        return step if largest < SAFE else careful
 
     def _scale(self, sigmoids: slice, dtype: DTypeLike) -> Array:
         """Return what each gate's weights are multiplied with: what `sigmoid` wants, or 1."""
@@ -224,7 +212,7 @@ class Cell(ABC):
         the cache when they are needed.
         """
         x, batch, hidden = trace.x, trace.batch, self.hidden_size
-        gates = trace.gates[:, : self.gates]
+        gates = trace.gates[:-1, -self.gates :]
         scale = self._scale(self.sigmoids[1], p.vector.dtype)[:, None]
         b = p[self.b] * scale
         if is_indices(x):
@@ -262,20 +250,9 @@ class Cell(ABC):
     def back(self, trace: Trace) -> Views:
         """Return the views of *trace* that a step back needs, time by time."""
 
-    def _ready(self, p: Parameters, a: Array) -> Any:
-        """Return *a*, the input's part of the gates, as `_advance` wants it."""
-        return a
-
-    @abstractmethod
-    def _advance(self, w_h: Array) -> Callable[[Any, Array], Array]:
-        """Return what gives the next state, from what `_ready` gave and the state before.
-
-        Weights of gates with a sigmoid are negated.
-        """
-
     @abstractmethod
     def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
-        """Fill h, c, state and gates of *trace*, whose gates hold the input's part of them."""
+        """Fill *trace*, stretch by stretch, with states and with what the way back needs."""
 
     @abstractmethod
     def _backward(self, w_h: Array, trace: Trace, dh: Array) -> None:

@@ -1,12 +1,11 @@
 """The recurrent cells: the vanilla network, GRU and LSTM."""
 
-from collections.abc import Callable
-
 import numpy as np
 
-from rnnd.rnn import products
+from rnnd.rnn import products, steppers
 from rnnd.rnn.cell import Cell, Trace, Views, matrix
-from rnnd.rnn.parameters import Array, Parameters, aligned
+from rnnd.rnn.parameters import Array, Parameters
+from rnnd.rnn.steppers import Step
 
 
 def sigmoid(a: Array, half: Array) -> None:
@@ -24,20 +23,11 @@ def sigmoid(a: Array, half: Array) -> None:
         np.reciprocal(a, a)
 
 
-def add_up(terms: Array, out: Array) -> None:
-    """Add up *terms*, (N, B, H), into *out*, (B, H), which is the first where it is alone."""
-    if len(terms) == 2:
-        np.add(terms[0], terms[1], out)
-    elif len(terms) > 2:
-        np.add.reduce(terms, axis=0, out=out)
-
-
 class Vanilla(Cell):
     """h = tanh(x w_x + h w_h + b): Elman, "Finding structure in time", 1990."""
 
     gates = 1
     derivatives = 1
-    factors = 1
 
     def forth(self, trace: Trace) -> Views:
         """Return h before, h after as a product and as it is, and the input's part."""
@@ -48,8 +38,7 @@ class Vanilla(Cell):
     def back(self, trace: Trace) -> Views:
         """Return tanh', and the gradient before it, as it is and as a factor."""
         d = trace.d
-        factors = (trace.factors[t % trace.ahead, 0] for t in range(len(d)))
-        return list(zip(factors, d[:, :, 0], products.gates_factor(d, 1), strict=True))
+        return list(zip(trace.gates[:, 0], d[:, :, 0], products.gates_factor(d, 1), strict=False))
 
     def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
         multiply = products.multiplication(trace.batch)
@@ -59,32 +48,23 @@ class Vanilla(Cell):
                 multiply(before, w_h, product)
                 np.add(after, a, after)
                 np.tanh(after, after)
+            h, f = trace.outputs[times], trace.gates[times, 0]
+            np.multiply(h, h, f)
+            np.subtract(1, f, f)  # tanh' = 1 - tanh²
         trace.state[...] = trace.h[-1]
 
     def _backward(self, w_h: Array, trace: Trace, dh: Array) -> None:
         multiply = products.multiplication(trace.batch)
         product, back = trace.dh_before, trace.dh
         back[...] = 0  # from the step after, and so the whole gradient of h
-        for times in reversed(trace.stretches):
-            h = trace.outputs[times]
-            f = trace.factors[: len(h), 0]
-            np.multiply(h, h, f)
-            np.subtract(1, f, f)  # tanh' = 1 - tanh²
-            steps = zip(trace.back[times], dh[times], strict=True)
-            for (f, d, factor), above in reversed(list(steps)):
-                np.add(back, above, back)
-                np.multiply(back, f, d)
-                multiply(factor, w_h, product)
+        for (f, d, factor), above in zip(reversed(trace.back), dh[::-1], strict=True):
+            np.add(back, above, back)
+            np.multiply(back, f, d)
+            multiply(factor, w_h, product)
 
-    def _advance(self, w_h: Array) -> Callable[[Array, Array], Array]:
-        add, tanh = np.add, np.tanh
-
-        def advance(a: Array, state: Array) -> Array:
-            h: Array = state.dot(w_h)
-            add(h, a, h)
-            return tanh(h, h)
-
-        return advance
+    def stepper(self, p: Parameters) -> Step:
+        """Return `step` for weights that stay as they are."""
+        return steppers.vanilla(p[self.w_x], p[self.w_h], p[self.b])
 
     def _step(self, p: Parameters, a: Array, state: Array) -> Array:
         h: Array = a[0]
@@ -108,7 +88,8 @@ class GRU(Cell):
 
     gates = 3
     derivatives = 4
-    factors = 4
+    more = 1
+    brief = 1
     past = 1
     sigmoids = (slice(1, 3), slice(0, 2))
 
@@ -123,17 +104,16 @@ class GRU(Cell):
         p[self.b_m] = 0
 
     def forth(self, trace: Trace) -> Views:
-        """Return h before as a factor and as it is, h after, m, r and z together and apart, n."""
-        r, z, n, m = trace.gates.swapaxes(0, 1)
-        before, rz = (products.factor(trace.h), trace.h), trace.gates[:, :2]
-        return list(zip(*before, trace.outputs, m, rz, r, z, n, strict=False))
+        """Return h before as a factor and as it is, h after, z (h - n), m, r and z, r, z, n."""
+        m, r, z, n = trace.gates.swapaxes(0, 1)
+        before, rz = (products.factor(trace.h), trace.h), trace.gates[:, 1:3]
+        part = (trace.of_stretch(t)[0] for t in range(len(trace.d)))
+        return list(zip(*before, trace.outputs, part, m, rz, r, z, n, strict=False))
 
     def back(self, trace: Trace) -> Views:
         """Return the factors, z, and the gradients: all, and those of w_h as a factor."""
-        d = trace.d
-        factors = (trace.factors[t % trace.ahead] for t in range(len(d)))
-        loop = products.gates_factor(d, self.gates)
-        return list(zip(factors, trace.gates[:, 1], d.swapaxes(1, 2), loop, strict=True))
+        loop = products.gates_factor(trace.d, self.gates)
+        return list(zip(trace.gates, trace.more[:, 0], trace.d.swapaxes(1, 2), loop, strict=False))
 
     def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
         multiply, u, b_m = products.multiplication(trace.batch), trace.u, p[self.b_m]
@@ -142,7 +122,7 @@ class GRU(Cell):
         half = np.asarray(0.5, u.dtype)
         trace.h[0] = state
         for times in self._stretches(p, trace):
-            for factor, before, after, m, rz, r, z, n in trace.forth[times]:
+            for factor, before, after, part, m, rz, r, z, n in trace.forth[times]:
                 multiply(factor, w_h, product)
                 np.add(u_m, b_m, m)
                 np.add(rz, u_rz, rz)
@@ -150,40 +130,38 @@ class GRU(Cell):
                 np.multiply(r, m, after)
                 np.add(n, after, n)
                 np.tanh(n, n)
-                np.subtract(before, n, after)
-                np.multiply(after, z, after)
-                np.add(after, n, after)
+                np.subtract(before, n, part)
+                np.multiply(part, z, part)
+                np.add(part, n, after)
+            self._derive(trace, times)
         trace.state[...] = trace.h[-1]
 
     def _derive(self, trace: Trace, times: slice) -> None:
-        """Find what the gradient of h is multiplied with to be that of m, r, z and n."""
-        r, z, n, m = trace.gates[times].swapaxes(0, 1)
-        f_m, f_r, f_z, f_n = trace.factors[: len(n)].swapaxes(0, 1)
-        np.subtract(1, z, out=f_r)
-        np.subtract(trace.outputs[times], n, out=f_z)
-        f_z *= f_r  # (h - n) z (1 - z), with h from before
-        np.multiply(n, n, out=f_n)
-        np.subtract(1, f_n, out=f_n)
-        f_n *= f_r  # (1 - z) (1 - n²)
-        np.multiply(f_n, r, out=f_m)
-        np.subtract(1, r, out=f_r)
-        f_r *= f_m
-        f_r *= m  # (1 - z) (1 - n²) m r (1 - r)
+        """Turn m, r, z and n into what the gradient of h is multiplied with to be theirs."""
+        m, r, z, n = trace.gates[times].swapaxes(0, 1)
+        trace.more[times, 0] = z
+        np.subtract(1, z, out=z)
+        np.multiply(n, n, out=n)
+        np.subtract(1, n, out=n)
+        n *= z  # (1 - z) (1 - n²)
+        z *= trace.brief[: len(z), 0]  # (h - n) z (1 - z), with h from before
+        one = trace.brief[: len(z), 0]
+        np.subtract(1, r, out=one)
+        one *= m
+        np.multiply(n, r, out=m)  # (1 - z) (1 - n²) r
+        np.multiply(m, one, out=r)  # (1 - z) (1 - n²) r m (1 - r)
 
     def _backward(self, w_h: Array, trace: Trace, dh: Array) -> None:
-        multiply, terms = products.multiplication(trace.batch), trace.terms
+        multiply, sum_up = products.multiplication(trace.batch), trace.sum_up
         product, back = trace.dh_before, trace.dh
         back[...] = 0  # from the step after, and so the whole gradient of h
-        past = terms[-1]
-        for times in reversed(trace.stretches):
-            self._derive(trace, times)
-            steps = zip(trace.back[times], dh[times], strict=True)
-            for (factors, z, d, loop), above in reversed(list(steps)):
-                np.add(back, above, back)
-                np.multiply(back, z, past)
-                np.multiply(back, factors, d)
-                multiply(loop, w_h, product)
-                add_up(terms, back)
+        past = trace.terms[-1]
+        for (f, z, d, loop), above in zip(reversed(trace.back), dh[::-1], strict=True):
+            np.add(back, above, back)
+            np.multiply(back, z, past)
+            np.multiply(back, f, d)
+            multiply(loop, w_h, product)
+            sum_up()
 
     def backward(self, p: Parameters, trace: Trace, dh: Array, gradients: Parameters) -> None:
         """Write the gradients of the weights, given *dh*, that of the outputs, (T, B, H)."""
@@ -191,29 +169,9 @@ class GRU(Cell):
         d_m = trace.d[:, :, 0].reshape(-1, self.hidden_size)
         np.matmul(np.ones(len(d_m), d_m.dtype), d_m, out=gradients[self.b_m])
 
-    def _ready(self, p: Parameters, a: Array) -> tuple[Array, Array]:
-        hidden = self.hidden_size
-        return np.concatenate([p[self.b_m], a[: 2 * hidden]]), a[2 * hidden :].copy()
-
-    def _advance(self, w_h: Array) -> Callable[[tuple[Array, Array], Array], Array]:
-        add, subtract, divide, exp, tanh = np.add, np.subtract, np.divide, np.exp, np.tanh
-        u, one = aligned(w_h.shape[1], w_h.dtype), np.ones((), w_h.dtype)
-        (m, r, z), rz = u.reshape(3, -1), u[self.hidden_size :]
-
-        def advance(a: tuple[Array, Array], state: Array) -> Array:
-            loop, n = a
-            state.dot(w_h, u)
-            add(u, loop, u)
-            exp(rz, rz)
-            add(rz, one, rz)  # the reciprocals of r and z
-            divide(m, r, m)
-            add(m, n, m)
-            tanh(m, m)  # the candidate
-            h: Array = subtract(state, m)
-            divide(h, z, h)
-            return add(h, m, h)
-
-        return advance
+    def stepper(self, p: Parameters) -> Step:
+        """Return `step` for weights that stay as they are."""
+        return steppers.gru(p[self.w_x], p[self.w_h], p[self.b], p[self.b_m])
 
     def _step(self, p: Parameters, a: Array, state: Array) -> Array:
         u = state.dot(matrix(p[self.w_h])).reshape(a.shape)
@@ -245,7 +203,8 @@ class LSTM(Cell):
 
     gates = 4
     derivatives = 4
-    factors = 5
+    more = 2
+    brief = 3
     sigmoids = (slice(0, 3), slice(0, 3))
     states = 2
 
@@ -255,20 +214,21 @@ class LSTM(Cell):
         p[self.b][2] = 1
 
     def forth(self, trace: Trace) -> Views:
-        """Return h before and after, c before and after, tanh(c), the gates together and apart."""
-        h, c = (products.factor(trace.h), trace.outputs), (trace.c, trace.c[1:])
+        """Return h and c before and after, i g, f c, tanh(c), and the gates together and apart."""
+        times = range(len(trace.d))
+        h, c = (products.factor(trace.h), trace.outputs), trace.c
+        cs = [c[t % 2] for t in times], [c[(t + 1) % 2] for t in times]
+        brief = zip(*(trace.of_stretch(t) for t in times), strict=True)
         gates = trace.gates
         apart = (gates[:, gate] for gate in range(4))
-        return list(zip(*h, *c, trace.inner, gates, gates[:, :3], *apart, strict=False))
+        return list(zip(*h, *cs, *brief, gates, gates[:, :3], *apart, strict=False))
 
     def back(self, trace: Trace) -> Views:
         """Return the factors, of o, of i, f and g, and of c, f, and the gradients alike."""
-        d, f = trace.d.swapaxes(1, 2), trace.gates[:, 2]
-        times = range(len(d))
-        factors = [trace.factors[t % trace.ahead] for t in times]
-        apart = [(factor[0], factor[1:4], factor[4]) for factor in factors]
+        gates, d, more = trace.gates, trace.d.swapaxes(1, 2), trace.more.swapaxes(0, 1)
         loop = products.gates_factor(trace.d, self.gates)
-        return [(*apart[t], f[t], d[t, 0], d[t, 1:], loop[t]) for t in times]
+        factors = (gates[:, 0], gates[:, 1:], *more)
+        return list(zip(*factors, d[:, 0], d[:, 1:], loop, strict=False))
 
     def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
         multiply, u = products.multiplication(trace.batch), trace.u
@@ -277,78 +237,58 @@ class LSTM(Cell):
         hidden = self.hidden_size
         trace.h[0], trace.c[0] = state[:, :hidden], state[:, hidden:]
         for times in self._stretches(p, trace):
-            for h, h_after, c, c_after, tanh_c, a, oif, o, i, f, g in trace.forth[times]:
+            for h, h_after, c, c_after, ig, fc, tanh_c, a, oif, o, i, f, g in trace.forth[times]:
                 multiply(h, w_h, product)
                 np.add(a, u, a)
                 sigmoid(oif, half)
                 np.tanh(g, g)
-                np.multiply(f, c, c_after)
-                np.multiply(i, g, tanh_c)
-                np.add(c_after, tanh_c, c_after)
+                np.multiply(i, g, ig)
+                np.multiply(f, c, fc)
+                np.add(fc, ig, c_after)
                 np.tanh(c_after, tanh_c)
                 np.multiply(o, tanh_c, h_after)
-        trace.state[:, :hidden], trace.state[:, hidden:] = trace.h[-1], trace.c[-1]
+            self._derive(trace, times)
+        trace.state[:, :hidden], trace.state[:, hidden:] = trace.h[-1], trace.c[len(trace.d) % 2]
 
     def _derive(self, trace: Trace, times: slice) -> None:
-        """Find what the gradient of h (for o, c) or c (for i, f, g) is multiplied with."""
-        gates = trace.gates[times]
-        factors = trace.factors[: len(gates)]
+        """Turn the gates into what the gradient of h (for o) or c (for i, f, g) is multiplied with.
+
+        Beside them comes what those of h and c are multiplied with to be c's, and c's before.
+        """
+        gates, h = trace.gates[times], trace.outputs[times]
         o, i, f, g = gates.swapaxes(0, 1)
-        f_o, f_i, f_f, f_g, f_c = factors.swapaxes(0, 1)
-        np.multiply(i, g, out=f_c)
-        np.subtract(1, gates[:, :3], out=factors[:, :3])
-        np.multiply(f_c, g, out=f_g)
-        np.subtract(i, f_g, out=f_g)  # i (1 - g²)
-        f_i *= f_c  # g i (1 - i)
-        f_f *= f
-        f_f *= trace.c[:-1][times]  # c f (1 - f)
-        h = trace.outputs[times]
-        f_o *= h  # tanh(c) o (1 - o)
-        np.multiply(h, trace.inner[times], out=f_c)
+        f_c, kept = trace.more[times].swapaxes(0, 1)
+        ig, fc, tanh_c = trace.brief[: len(gates)].swapaxes(0, 1)
+        np.multiply(h, tanh_c, out=f_c)
         np.subtract(o, f_c, out=f_c)  # o (1 - tanh²(c))
+        kept[...] = f
+        g *= ig
+        np.subtract(i, g, out=g)  # i (1 - g²)
+        np.subtract(1, gates[:, :3], out=gates[:, :3])
+        o *= h  # tanh(c) o (1 - o)
+        i *= ig  # g i (1 - i)
+        f *= fc  # c f (1 - f), with c from before
 
     def _backward(self, w_h: Array, trace: Trace, dh: Array) -> None:
-        multiply, terms = products.multiplication(trace.batch), trace.terms
+        multiply, sum_up = products.multiplication(trace.batch), trace.sum_up
         product, back = trace.dh_before, trace.dh
         back[...] = 0  # from the step after, and so the whole gradient of h
         dc, work = trace.dc, trace.work
         dc[...] = 0
-        for times in reversed(trace.stretches):
-            self._derive(trace, times)
-            steps = zip(trace.back[times], dh[times], strict=True)
-            for (f_o, f_ifg, f_c, f, d_o, d_ifg, loop), above in reversed(list(steps)):
-                np.add(back, above, back)
-                np.multiply(back, f_c, work)
-                np.add(dc, work, dc)
-                np.multiply(dc, f, work)
-                np.multiply(back, f_o, d_o)
-                np.multiply(dc, f_ifg, d_ifg)
-                dc, work = work, dc
-                multiply(loop, w_h, product)
-                add_up(terms, back)
+        steps = zip(reversed(trace.back), dh[::-1], strict=True)
+        for (f_o, f_ifg, f_c, f, d_o, d_ifg, loop), above in steps:
+            np.add(back, above, back)
+            np.multiply(back, f_c, work)
+            np.add(dc, work, dc)
+            np.multiply(back, f_o, d_o)
+            np.multiply(dc, f_ifg, d_ifg)
+            np.multiply(dc, f, dc)
+            multiply(loop, w_h, product)
+            sum_up()
 
-    def _advance(self, w_h: Array) -> Callable[[Array, Array], Array]:
-        add, divide, exp, tanh, like = np.add, np.divide, np.exp, np.tanh, np.empty_like
-        u, one = aligned(w_h.shape[1], w_h.dtype), np.ones((), w_h.dtype)
-        hidden = self.hidden_size
-        (o, i, f, g), oif = u.reshape(4, -1), u[: 3 * hidden]
-
-        def advance(a: Array, state: Array) -> Array:
-            state[:hidden].dot(w_h, u)
-            add(u, a, u)
-            exp(oif, oif)
-            add(oif, one, oif)  # the reciprocals of o, i and f
-            tanh(g, g)
-            divide(g, i, g)
-            after = like(state)
-            c = after[hidden:]
-            divide(state[hidden:], f, c)
-            add(c, g, c)
-            tanh(c, g)
-            divide(g, o, after[:hidden])
-            return after
-
-        return advance
+    def stepper(self, p: Parameters) -> Step:
+        """Return `step` for weights that stay as they are."""
+        return steppers.lstm(p[self.w_x], p[self.w_h], p[self.b])
 
     def _step(self, p: Parameters, a: Array, state: Array) -> Array:
         hidden = self.hidden_size
