@@ -28,6 +28,8 @@ SETTLED = 3  # ticks in which a template must come to own a bucket
 PLACES = 6  # numbers that are watched in a template
 SLOT_SAMPLES = 30  # values to be seen before a number becomes a feature
 SLOT_MEMORY = 2000  # values over which the long-run mean of a slot reaches
+STRAIGHT = 3.0  # deviations up to which a slot's value is told as it is
+FARTHEST = 25.0  # deviations; whatever is farther counts as this
 GAP_SAMPLES = 8  # gaps to be seen before a template can be overdue
 GAP_MEMORY = 50  # gaps over which the usual gap reaches
 DAY = 86400
@@ -220,7 +222,7 @@ class Slots:
         shown = slots >= 0
         if shown.any():
             deviation = np.maximum(np.sqrt(variance), 0.01 * size + 1e-9)
-            value = np.minimum(np.maximum(np.arcsinh((values - mean) / deviation), -4.0), 4.0)
+            value = _bounded((values - mean) / deviation)
             value *= count
             value /= count + SLOT_SAMPLES
             value[identifier] = 0.0
@@ -273,6 +275,20 @@ class Slots:
         self.owners[:], self._value[:] = state["owners"], state["value"]
         self._fast[:] = state["fast"]
         self._taken = int((self.owners >= 0).sum())
+
+
+def _bounded(deviations: Floats) -> Floats:
+    """Return *deviations* as they are up to `STRAIGHT`, and beyond it ever more bent.
+
+    What leads to a failure is told from what does not by how far it is, at three to six deviations
+    mostly; of what is a hundred off, the logarithm is enough.
+
+    >>> _bounded(np.array([-2.0, 3.0, 6.0, 1e9])).round(2)
+    array([-2.  ,  3.  ,  5.08,  9.36])
+    """
+    size = np.minimum(np.abs(deviations), FARTHEST)
+    bent = STRAIGHT * (1 + np.log(np.maximum(size, STRAIGHT) / STRAIGHT))
+    return np.copysign(np.where(size < STRAIGHT, size, bent), deviations)
 
 
 class TickFeatures:

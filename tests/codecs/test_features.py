@@ -105,6 +105,23 @@ def test_a_rising_number_is_seen_in_its_slot_and_held() -> None:
     assert column(codec, ticks, "slot 0 trend")[200] > 0.3
 
 
+def test_a_number_twice_as_far_from_its_mean_is_told_as_twice_as_far_and_never_without_bound() -> (
+    None
+):
+    slots, rng = Slots(4, 10), np.random.default_rng(7)
+    for value in rng.normal(100.0, 10.0, 1000):
+        slots.update(np.array([6]), np.array([value]))
+
+    told = []
+    for value in (114.0, 128.0, 1e8):
+        slots.update(np.array([6]), np.array([value]))
+        told.append(float(slots.values[0]))
+
+    assert told[1] == pytest.approx(2 * told[0], rel=0.1)
+    assert told[1] > 2.5
+    assert told[2] < 10
+
+
 @pytest.mark.parametrize("step", [1, 17])
 def test_a_counter_is_no_slot(step: int) -> None:
     slots = Slots(4, 10)
