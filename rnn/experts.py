@@ -90,7 +90,8 @@ class Experts:
         self._rates.count(until, immune)
         self._trust.note(claims, until, immune, self._rates.logits)
         vectors = self._read(rows)[:, : self._vector]
-        possible = immune < self._horizon
+        # Shortly after an onset, what it left behind would be counted as followed by none.
+        possible = immune == 0
         self._evidence.note(self._evidence.place(vectors), until <= self._horizon, possible)
 
     def learn(self, batch: Batch, steps: float, rates: tuple[float, float]) -> None:

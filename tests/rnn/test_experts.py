@@ -76,3 +76,20 @@ def test_the_base_rate_comes_to_the_share_of_bins_that_were_hit() -> None:
         rates.count(np.array([[1 if step % 4 == 0 else 2]]), np.zeros((1, 1), np.int64))
 
     assert np.exp(rates.logits[0, 0]) == pytest.approx(251 / 2000)
+
+
+def test_what_lingers_after_an_onset_does_not_speak_against_a_sign() -> None:
+    weights = []
+    for lingers in (False, True):
+        evidence = Evidence(GROUPS, events=1, horizon=8, every=1)
+        experts = Experts(GROUPS, 8.0, 2, 4, evidence, EDGES, (30.0, 10.0), 10.0, 5000.0)
+        quiet, sign = (np.array([row(experts, x, 0, 0)] * 8) for x in (0.0, 5.0))
+        after = sign if lingers else quiet
+        for _ in range(5):
+            for rows, until, immune in ((sign, 4, 0), (after, 31, 6), (quiet, 31, 0)):
+                times = np.full((8, 1), until), np.full((8, 1), immune)
+                experts.settle(rows, experts.claims(rows), *times)
+        bins = evidence.place(np.array([5.0, 0, 0], np.float32))
+        weights.append(evidence.weights(bins)[0, 0])
+
+    assert weights[0] == weights[1] > 1
