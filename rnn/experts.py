@@ -45,7 +45,6 @@ class Experts:
         edges: Steps,
         pulls: tuple[float, float],
         span: float,
-        trust: float,
     ) -> None:
         events = evidence.events
         self._vector, self._pooled = len(groups), len(groups) + hidden + echoes
@@ -59,7 +58,7 @@ class Experts:
         self._rates = BaseRates(events, edges)
         self._additive = AdditiveHazards(self._pooled, events, edges, pulls[0], span)
         self._counting = AdditiveHazards(echoes + pools, events, edges, pulls[1], span, knots=())
-        self._trust = Trust(2, events, edges, trust)
+        self._trust = Trust(2, events, edges, evidence.horizon)
 
     def row(self, vector: Floats, hidden: Floats, echoes: NDArray[np.float64]) -> Bytes:
         """Return the row of a step, (…, size), from its standardised *vector*, (…, F)."""

@@ -45,8 +45,11 @@ def chance_by(logits: Floats, edges: Steps, immune: Steps) -> NDArray[np.float64
     return chance
 
 
-def _bins(until: Steps, immune: Steps, edges: Steps) -> tuple[Bools, Bools]:
-    """Return in which bins the event was possible, and in which of them it came: (…, K)."""
+def bins(until: Steps, immune: Steps, edges: Steps) -> tuple[Bools, Bools]:
+    """Return in which bins the event was possible, and in which of them it came: (…, K).
+
+    It comes *until* steps ahead, (…), and not in the next *immune* ones.
+    """
     before = np.concatenate([np.zeros(1, np.int64), edges[:-1]])
     until, immune = until[..., None], immune[..., None]
     possible = (until > before) & (edges > immune)
@@ -59,14 +62,14 @@ def hazard_loss(logits: Floats, until: Steps, immune: Steps, edges: Steps) -> ND
     The event comes *until* steps ahead, (…), or not up to the last edge if that is larger. A bin
     that is partly immune counts as possible: its hazard is what remains of it.
     """
-    possible, came = _bins(until, immune, edges)
+    possible, came = bins(until, immune, edges)
     losses = np.logaddexp(0, logits) * possible - logits * came
     return losses.astype(np.float64, copy=False)
 
 
 def hazard_error(logits: Floats, until: Steps, immune: Steps, edges: Steps) -> Floats:
     """Return the gradient of `hazard_loss` by *logits*, (…, K)."""
-    possible, came = _bins(until, immune, edges)
+    possible, came = bins(until, immune, edges)
     hazard = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
     error: Floats = np.where(possible, hazard - came, np.zeros_like(hazard))
     return error
@@ -83,7 +86,7 @@ class BaseRates:
 
     def count(self, until: Steps, immune: Steps) -> None:
         """Take N more steps into account; *until*, *immune*: (N, E)."""
-        possible, came = _bins(until, immune, self._edges)  # (N, E, K)
+        possible, came = bins(until, immune, self._edges)  # (N, E, K)
         self._seen[0] += possible.sum(axis=0)
         self._seen[1] += came.sum(axis=0)
         self._judge()

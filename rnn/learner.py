@@ -47,7 +47,6 @@ class ForecasterSettings:
     rates: tuple[float, float] = (2e-3, 5e-3)  # of learning: sums of hinges, pools of evidence
     pulls: tuple[float, float] = (100.0, 10.0)  # of these weights towards 0, in steps
     span: float = 500.0  # updates over which the weights that answer are averaged
-    trust: float = 12_000.0  # steps over which outcomes tell how far to believe the hazards
     weigh_every: int = 256  # steps between two looks at what was counted as evidence
     memory_every: int = 96  # steps between two updates of the recurrent network's weights …
     memory_batch: int = 8  # … from so many windows …
@@ -91,10 +90,9 @@ class Forecaster:
             input_size, s.hidden, s.memory_recent, float(self._scale), self._rng
         )
         echoes = events * len(ECHOES)
-        memory = max(s.trust, 20.0 * self._delay)
         evidence = Evidence(groups, events, horizons[0], s.weigh_every)
         self._experts = Experts(
-            groups, s.limit, s.hidden, echoes, evidence, self.edges, s.pulls, s.span, memory
+            groups, s.limit, s.hidden, echoes, evidence, self.edges, s.pulls, s.span
         )
         size = self._experts.size
         self._fading = np.exp(-1 / (self._delay * np.array(ECHOES, np.float64)))  # a step

@@ -1,64 +1,111 @@
 """How far each of several experts is to be believed, learnt from how earlier claims came out.
 
-A claim is what an expert adds to the log-odds of the base rate. Only a *share* of it counts, and
-the shares of all experts are chosen together: every combination of a grid is followed as if it had
-been used all along; the one that made what came most probable, older outcomes being forgotten, is
-used next (follow the leader; see Cesa-Bianchi & Lugosi, "Prediction, learning, and games", 2006).
-An average of experts that err differently is better than each, and one that claims more than it
-knows is drawn towards the base rate. Shares of 0 say the base rate and nothing else, so that in the
-long run nothing worse is said.
+A claim is what an expert adds to the log-odds of the base rate. What is said is the base rate, a
+*share* of every claim, and a *shift* that follows how the base rate itself has changed: a logistic
+regression on the claims (Wolpert, "Stacked generalization", 1992; Platt, "Probabilistic outputs for
+support vector machines", 1999). An average of experts that err differently is better than each;
+one that claims more than it knows gets a small share, and if failures become three times as
+frequent, the shift is soon there.
+
+Shares and shift are followed by Newton's method, outcome by outcome: what is known of them is a
+Gaussian, whose precision grows with every outcome and fades back to that of the beginning (as an
+extended Kalman filter would do it; Haykin, "Kalman filtering and neural networks", 2001). How fast
+to forget is not known beforehand. So it is done at several speeds, and each speed counts by how
+probable it made what came, a little of the weight being spread anew at every step, so that another
+may take over at any time (Herbster & Warmuth, "Tracking the best expert", 1998).
+
+The steps before one onset tell one story: a step counts as 1 / *horizon*.
 """
 
-import itertools
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnd.rnn.hazards import Steps, hazard_loss
+from rnnd.rnn.hazards import Steps, bins, hazard_loss
 
 Floats = NDArray[np.float32]
 
-SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of one expert
-PRIOR = 100.0  # nats by which a share of 0 has to win against 1
+MEMORIES = (200.0, 3000.0)  # horizons over which outcomes fade
+TOGETHER = 1.2  # what all shares add up to in the beginning; experts agree in part
+DOUBT = (5.0, 1.0)  # precision of a share and of the shift in the beginning
+MOST = 2.0  # no share is larger, and none is negative
+ANEW = 0.002  # of the weight of speeds that is spread at each step
 
 
 class Trust:
-    """The shares of *experts* in each bin of *events* kinds; outcomes fade over *memory* steps."""
+    """The shares of *experts* and the shift in each bin of *events* kinds.
 
-    def __init__(self, experts: int, events: int, edges: Steps, memory: float) -> None:
+    The bins up to *horizon*, in steps, are those that matter most.
+    """
+
+    def __init__(self, experts: int, events: int, edges: Steps, horizon: int) -> None:
         self._edges = edges
-        self._memory = memory
-        self._grid = np.array(list(itertools.product(SHARES, repeat=experts)), np.float32)  # (S, X)
-        even = 1.2 / experts if experts > 1 else 1.0
-        self._prior = PRIOR * ((self._grid - even) ** 2).mean(axis=1)
-        self._losses = np.zeros((len(self._grid), events, len(edges)))
-        self._choose()
+        self._near = int(np.searchsorted(edges, horizon)) + 1
+        self._step = 1.0 / horizon
+        share = TOGETHER / experts if experts > 1 else 1.0
+        self._start = np.append(np.full(experts, share), 0.0)  # (P,)
+        self._prior = np.append(np.full(experts, DOUBT[0]), DOUBT[1])
+        shape = (len(MEMORIES), events, len(edges))  # (M, E, K)
+        self._weights = np.tile(self._start, (*shape, 1))
+        self._precision = np.tile(np.diag(self._prior), (*shape, 1, 1))
+        self._belief = np.full(shape[:2], 1 / len(MEMORIES))
+        self._mix()
 
     def weigh(self, claims: Floats) -> Floats:
-        """Return what the *claims*, (…, X, E, K), come to when shared out: (…, E, K)."""
-        return np.asarray((claims * self._shares).sum(axis=-3))
+        """Return what the *claims*, (…, X, E, K), come to beyond the base rate: (…, E, K)."""
+        return np.asarray((claims * self._shares).sum(axis=-3) + self._shift)
 
     def note(self, claims: Floats, until: Steps, immune: Steps, usual: Floats) -> None:
         """Learn what the *claims* of N steps, (N, X, E, K), came to.
 
         *usual*, (E, K): the base rate's log-odds. *until* and *immune*: (N, E).
         """
-        logits = usual + np.tensordot(self._grid, claims, axes=(1, 1))  # (S, N, E, K)
-        losses = hazard_loss(logits, until, immune, self._edges)
-        self._losses = self._losses * np.exp(-len(claims) / self._memory) + losses.sum(axis=1)
-        self._choose()
+        x = np.ones((*claims.shape[2:], len(claims), len(self._start)))  # (E, K, N, P)
+        x[..., :-1] = claims.transpose(2, 3, 0, 1)
+        logits = np.matmul(x, self._weights[..., None])[..., 0] + usual[..., None]  # (M, E, K, N)
+        self._judge(np.moveaxis(logits, -1, 1), until, immune)
+        possible, came = (np.moveaxis(b, 0, -1) for b in bins(until, immune, self._edges))
+        hazard = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+        error = self._step * np.where(possible, hazard - came, 0.0)
+        curve = self._step * np.where(possible, hazard * (1 - hazard), 0.0)
+        memories = np.array(MEMORIES)[:, None, None, None]
+        lost = -np.expm1(-len(claims) * self._step / memories)
+        self._precision *= 1 - lost[..., None]
+        self._precision += lost[..., None] * np.diag(self._prior)
+        self._precision += np.matmul(np.swapaxes(x, -1, -2) * curve[..., None, :], x)
+        slope = np.matmul(error[..., None, :], x)[..., 0, :]
+        slope += lost * self._prior * (self._weights - self._start)
+        self._weights -= np.linalg.solve(self._precision, slope[..., None])[..., 0]
+        shares = self._weights[..., :-1]
+        np.minimum(np.maximum(shares, 0.0, out=shares), MOST, out=shares)
+        self._mix()
 
-    def _choose(self) -> None:
-        best = (self._losses + self._prior[:, None, None]).argmin(axis=0)  # (E, K)
-        self._shares = np.moveaxis(self._grid[best], -1, 0)  # (X, E, K)
+    def _judge(self, logits: NDArray[np.float64], until: Steps, immune: Steps) -> None:
+        """Believe those speeds more whose *logits*, (M, N, E, K), made what came more probable."""
+        losses = hazard_loss(logits, until, immune, self._edges)[..., : self._near]
+        loss = self._step * losses.sum(axis=(1, 3))  # (M, E)
+        belief = self._belief * np.exp(loss.min(axis=0) - loss)
+        belief /= belief.sum(axis=0)
+        self._belief = (1 - ANEW) * belief + ANEW / len(belief)
+
+    def _mix(self) -> None:
+        mean = (self._belief[..., None, None] * self._weights).sum(axis=0)  # (E, K, P)
+        self._shares = np.moveaxis(mean[..., :-1], -1, 0).astype(np.float32)  # (X, E, K)
+        self._shift = mean[..., -1].astype(np.float32)
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""
-        return {"losses": self._losses.copy(), "shares": self._shares.copy()}
+        return {
+            "weights": self._weights.copy(),
+            "precision": self._precision.copy(),
+            "belief": self._belief.copy(),
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what another one's `state` gave."""
-        self._losses = np.array(state["losses"], np.float64)
-        self._shares = np.array(state["shares"], np.float32)
+        self._weights = np.array(state["weights"], np.float64)
+        self._precision = np.array(state["precision"], np.float64)
+        self._belief = np.array(state["belief"], np.float64)
+        self._mix()

@@ -14,7 +14,7 @@ NONE = np.zeros(1, np.int64)
 
 def make() -> Experts:
     evidence = Evidence(GROUPS, events=1, horizon=8, every=1)
-    return Experts(GROUPS, 8.0, 2, 4, evidence, EDGES, (30.0, 10.0), 10.0, 5000.0)
+    return Experts(GROUPS, 8.0, 2, 4, evidence, EDGES, (30.0, 10.0), 10.0)
 
 
 def row(experts: Experts, *vector: float) -> NDArray[np.int8]:
