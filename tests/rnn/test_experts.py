@@ -82,7 +82,7 @@ def test_what_lingers_after_an_onset_does_not_speak_against_a_sign() -> None:
     weights = []
     for lingers in (False, True):
         evidence = Evidence(GROUPS, events=1, horizon=8, every=1)
-        experts = Experts(GROUPS, 8.0, 2, 4, evidence, EDGES, (30.0, 10.0), 10.0, 5000.0)
+        experts = Experts(GROUPS, 8.0, 2, 4, evidence, EDGES, (30.0, 10.0), 10.0)
         quiet, sign = (np.array([row(experts, x, 0, 0)] * 8) for x in (0.0, 5.0))
         after = sign if lingers else quiet
         for _ in range(5):
