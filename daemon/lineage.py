@@ -11,7 +11,7 @@ from rnnd.daemon.files import UnfinishedError
 from rnnd.daemon.follower import FileKey, Follower, LostError, RewrittenError, is_racy
 from rnnd.daemon.names import Complaints, Names
 from rnnd.daemon.rotation import Candidate, Reading, Surroundings, candidate_of, unrotated_names
-from rnnd.daemon.signature import HEAD, Signature
+from rnnd.daemon.signature import FIRST_SUM, HEAD, Signature
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +178,10 @@ class Lineage:
         """See how far the files reach, and whether the lineage must be settled."""
         self._lost, self._rewritten = [], []
         found = poll.names.get(self.name)
+        known = 0  # when what was read of the current file was last modified, if that is all of it
         for follower in self.followers:
+            if follower.key == self._current and not follower.lag:
+                known = follower.modified
             path = self._name_of(follower, poll)
             follower.attached = path is not None
             status = None
@@ -194,8 +197,8 @@ class Lineage:
             self.due = True
         if self._lost or self._rewritten or (self._is_blank(found, poll) and self._stirred(poll)):
             self.due = True
-        if found is not None and not self.due:
-            self._floor = found[1].st_mtime_ns
+        if known and not self.due:
+            self._floor = known
 
     def _name_of(self, follower: Follower, poll: Poll) -> str | None:
         """Return a name that leads to the file, as far as its inode tells."""
@@ -276,8 +279,9 @@ class Lineage:
             self._to_the_end(follower)
         if latest is not None and latest in self.followers:
             self._to_the_end(latest)
-        if current is not None and not self.due:
-            self._floor = current.modified
+        if self._floor == NEVER:
+            history = [one.modified for one in self._done.values() if one.foreign]
+            self._floor = max(history, default=-1) + 1
         self._forget(candidates)
 
     def _find_lost(
@@ -340,7 +344,7 @@ class Lineage:
         if home is None:
             short = self._piece(follower, candidates, reading, poll)
             if short is not None:  # a copy that ends before our offset has nothing for us
-                self._remember(short, reading)
+                self._remember(short, reading, foreign=False)
             else:
                 self._note_loss(follower, poll)
         return True
@@ -464,6 +468,9 @@ class Lineage:
         for key, known in self._done.items():
             if asked and known.foreign:
                 continue
+            if self._is_piece_of(known, candidate, reading):
+                self._remember(candidate, reading, foreign=known.foreign)
+                return True
             if not reading.holds(candidate, known.signature):
                 continue
             more = reading.size(candidate) - known.signature.offset
@@ -476,6 +483,16 @@ class Lineage:
                 self._remember(candidate, reading, foreign=known.foreign)
             return True
         return False
+
+    @staticmethod
+    def _is_piece_of(known: Done, candidate: Candidate, reading: Reading) -> bool:
+        """Return whether *candidate* was made of a *known* file before that was complete.
+
+        So it is with an archive when the writer goes on while its log is packed.
+        """
+        if not reading.begins(candidate, known.signature):
+            return False
+        return reading.size(candidate) >= FIRST_SUM or candidate.modified <= known.modified
 
     def _grow(self, candidate: Candidate, known: Done, reading: Reading, poll: Poll) -> None:
         """Go on with a file that was let go, if it has grown."""

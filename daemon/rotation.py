@@ -188,9 +188,10 @@ class Reading(ExitStack):
         """Return an open descriptor of what *candidate* holds; raises `OSError`."""
         if candidate.path not in self._descriptors:
             descriptor, status = open_plain(candidate.path)
-            if key_of(status) != candidate.key:
+            now = candidate_of(candidate.path, status)
+            if now.key != candidate.key or (candidate.packed and now != candidate):
                 os.close(descriptor)
-                raise FileNotFoundError(2, "Another file has this name", candidate.path)
+                raise FileNotFoundError(2, "Another file has this name, or more", candidate.path)
             if candidate.packed:
                 descriptor = unpack(descriptor, candidate.path)
             self.callback(os.close, descriptor)

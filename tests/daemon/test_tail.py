@@ -386,6 +386,26 @@ def test_rotation_with_immediate_compression_loses_nothing(
     assert bench.all_once_in_order()
 
 
+def test_an_archive_without_what_a_late_writer_added_gives_nothing_twice(bench: Bench) -> None:
+    bench.write(20)
+    bench.poll()
+    rotated = bench.rotate()
+    bench.log.touch()
+    packed = rotated.with_name("app.log.1.gz")
+    packed.write_bytes(gzip.compress(rotated.read_bytes()))
+    bench.write(3, rotated)
+    bench.poll()
+    rotated.unlink()
+    bench.poll(2 * UNLINKED_PATIENCE)
+    packed.rename(packed.with_name("app.log.2.gz"))
+    bench.write(3)
+    bench.rotate()
+    bench.log.touch()
+    bench.poll()
+
+    assert bench.all_once_in_order()
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_generations_that_came_and_went_between_two_looks_are_found(
     bench: Bench, packed: bool
@@ -586,6 +606,28 @@ def test_a_file_truncated_between_a_look_and_the_reading_loses_nothing(bench: Be
     bench.copytruncate(".2")
     bench.write(9)
     bench.tailer.read(str(bench.log))  # of another file than was seen, by the same name
+
+    bench.poll()
+    bench.poll()
+
+    assert sorted(bench.numbers()) == list(range(bench.written))
+
+
+def test_a_copy_seen_before_the_truncation_is_read_though_the_log_grew_meanwhile(
+    bench: Bench,
+) -> None:
+    bench.write(3)
+    bench.poll()
+    bench.copytruncate(".2")
+    bench.write(7)
+    shutil.copyfile(bench.log, bench.directory / "app.log.1")
+    modified = bench.log.stat().st_mtime_ns
+    bench.append("2026-01-01T00:00:00Z INFO that nobody copied\n")
+    os.utime(bench.log, ns=(modified, modified + 20_000_000))
+    bench.tailer.poll(bench.now)  # sees the copy of what it has yet to read
+    os.truncate(bench.log, 0)
+    bench.write(9)
+    os.utime(bench.log, ns=(modified, modified + 40_000_000))
 
     bench.poll()
     bench.poll()

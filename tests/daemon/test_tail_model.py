@@ -32,6 +32,7 @@ class Logs(RuleBasedStateMachine):
         self.directory = Path(tempfile.mkdtemp())
         self.written = dict.fromkeys(LOGS, -1)  # the last number
         self.begun: dict[str, bytes] = {}  # the rest of a line that was written in part
+        self.risked: set[str] = set()  # lines that logrotate itself may lose
         self.given: list[str] = []
         self.now = 0.0
         self.days = 0
@@ -134,22 +135,39 @@ class Logs(RuleBasedStateMachine):
         if packed:
             self._compress(rotated)
 
-    @rule(name=NAMES, packed=st.booleans(), seen=st.booleans())
-    def copytruncate(self, name: str, packed: bool, seen: bool) -> None:
-        """Copy a log and empty it; what is *seen* meanwhile is half a copy, then a whole one."""
+    @rule(
+        name=NAMES,
+        packed=st.booleans(),
+        seen=st.sampled_from(["not", "only seen", "read"]),
+        late=st.integers(0, 3),
+    )
+    def copytruncate(self, name: str, packed: bool, seen: str, late: int) -> None:
+        """Copy a log and empty it; what is *seen* meanwhile is half a copy, then a whole one.
+
+        What comes *late* is written between the copying and the emptying.
+        """
         path = self._end_line(name)
         if not path.exists() or not path.stat().st_size:
             return
         copy, data = self._make_room(path), path.read_bytes()
-        if seen:
-            copy.write_bytes(data[: len(data) // 2])
-            self.look()
-            copy.write_bytes(data)
-            self.look()
+        copy.write_bytes(data[: len(data) // 2])
+        self._glance(seen)
         copy.write_bytes(data)
+        for _ in range(late):
+            line = self._line(name)
+            self.risked.add(line.decode().rstrip())
+            with path.open("ab") as file:
+                file.write(line)
+        self._glance(seen)
         os.truncate(path, 0)
         if packed:
             self._compress(copy)
+
+    def _glance(self, seen: str) -> None:
+        if seen == "read":
+            self.look()
+        elif seen == "only seen":
+            self.tailer.poll(self.now)
 
     @rule(name=NAMES)
     def compress_what_was_left(self, name: str) -> None:
@@ -209,7 +227,9 @@ class Logs(RuleBasedStateMachine):
         self.tailer.close()
         shutil.rmtree(self.directory)
         for name, last in self.written.items():
-            numbers = [int(line.split()[-1]) for line in self.given if f" {name} " in line]
+            given = [line for line in self.given if f" {name} " in line]
+            lost = {line for line in self.risked if f" {name} " in line} - set(given)
+            numbers = [int(line.split()[-1]) for line in (*given, *lost)]
             assert sorted(numbers) == list(range(last + 1)), name
 
 
