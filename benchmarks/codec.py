@@ -42,7 +42,7 @@ import numpy as np
 
 from rnnd.codecs.log import LogCodec, LogSettings
 from rnnd.codecs.masking import mask_message
-from rnnd.codecs.signature import ExactSignatures, coarse_signatures
+from rnnd.codecs.signature import coarse_signatures, exact_signatures
 from rnnd.codecs.template import TemplateTable
 from rnnd.config.units import format_duration
 from rnnd.daemon.simulator.simulator import Simulator
@@ -279,7 +279,7 @@ def grouping(system: str) -> dict[str, tuple[float, float]]:
     contents = [row["Content"].encode("utf-8", "surrogateescape") for row in rows]
     text = b"".join(content.replace(b"\n", b" ") + b"\n" for content in contents)
     none = np.zeros(0, np.intp)
-    masked = [mask_message(s) for s in coarse_signatures(ExactSignatures()(text, none, none))]
+    masked = [mask_message(s) for s in coarse_signatures(exact_signatures(text, none, none))]
     table = TemplateTable()
     found = [table.find(b"", words) for words in masked]
     words = (b" ".join(message).decode("latin-1").replace("0", "<*>") for message in masked)

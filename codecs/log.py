@@ -32,7 +32,6 @@ from rnnd.codecs.pattern import Patterns
 from rnnd.codecs.reader import LogReader, Piece
 from rnnd.codecs.sessions import SessionPattern
 from rnnd.codecs.severity import Severity
-from rnnd.codecs.signature import ExactSignatures
 from rnnd.codecs.signatures import CONTINUATION, UNRESOLVED, Kinds
 from rnnd.codecs.stamps import StampReader
 from rnnd.codecs.template import OVERFLOW, TemplateTable
@@ -86,7 +85,6 @@ class LogCodec:
             if severity is not None:
                 self._health_of[severity:] = health
         self._session = SessionPattern(settings.session) if settings.session else None
-        self.signatures = ExactSignatures()
         self.kinds = Kinds()
         self.templates = TemplateTable(settings.max_templates)
         self._places: list[dict[int, int]] = [{}]

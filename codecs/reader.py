@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from rnnd.codecs.clock import Clock
 from rnnd.codecs.identifiers import Identifiers, Lines
-from rnnd.codecs.signature import ExactSignatures
+from rnnd.codecs.signature import STAMP
 from rnnd.codecs.signatures import CONTINUATION, Kinds
 from rnnd.codecs.stamps import Read, StampReader
 from rnnd.codecs.tick import TickPart
 
-CHUNK = 1 << 20  # bytes that are worked on at once: they and what is made of them fit a cache
+CHUNK = 1 << 19  # bytes that are worked on at once: they and what is made of them fit a cache
 HOLD = 64  # lines of a log that are held back until one has a timestamp
 PATIENCE = 60.0  # s; how long they are held back
 
@@ -30,7 +30,6 @@ class Counter(Protocol):
     """What a reader asks of the codec that made it."""
 
     kinds: Kinds
-    signatures: ExactSignatures
 
     def count(self, piece: "Piece") -> list[TickPart]:
         """Return the parts of ticks that the lines of *piece* make, in ascending order."""
@@ -103,14 +102,14 @@ class LogReader:
         if b"\x1b" in data:
             data = _ANSI.sub(b"", data)
             starts, ends = _lines(data)
+        if STAMP in data:
+            data = data.replace(STAMP, b"\x02")
         known = bool(self._stamps.stamps)
         read = self._stamps.read(data, starts, ends, arrival)
         if not self._stamps.stamps or (self._clock.now is None and not read.kinds.any()):
             self._clock.start(arrival)
         ticks, late = self._clock.advance(read.seconds, read.kinds, arrival)
-        kinds = self._codec.kinds.look_up(
-            self._codec.signatures(data, read.begins, read.ends), data, starts, ends
-        )
+        kinds = self._codec.kinds.look_up(data, starts, ends, read.begins, read.ends)
         unparsed = (read.kinds == 0) & (kinds != CONTINUATION)
         if not known:
             stamped = np.flatnonzero(read.kinds)

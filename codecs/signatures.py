@@ -6,8 +6,8 @@ and parts of ticks keep the table that they were counted with. The template of a
 when the tick in which it first appears is encoded, in an order that does not depend on how the
 bytes came in.
 
-Three dictionaries stand one behind the other, each for what the one before does not know: of exact
-signatures, of coarse ones, and of what lines say. The first two are pure caches.
+Three dictionaries stand one behind the other, each for what the one before does not know: of the
+shapes of lines, of coarse signatures, and of what lines say. The first two are pure caches.
 """
 
 from collections.abc import Sequence
@@ -20,43 +20,67 @@ from rnnd.codecs.logline import is_continuation, parse
 from rnnd.codecs.numbers import numeric_places
 from rnnd.codecs.parsed import Number, Parsed, unpack
 from rnnd.codecs.severity import Severity
-from rnnd.codecs.signature import coarse_signatures
+from rnnd.codecs.signature import Places, Shapes, coarse_signatures, exact_signatures
 
 MAX_KINDS = 50_000  # in a table
-MAX_EXACT = 100_000  # exact signatures that are remembered
-MAX_COARSE = 50_000  # coarse ones
+MAX_SHAPES = 100_000  # shapes of lines that are remembered
+MAX_PLACES = 8  # places of timestamps whose lines have a cache of their own
+MOSTLY = 0.75  # of a chunk's lines with new shapes, from which on shapes are of no use,
+PASSES = 16  # chunks that are then looked up without
+MAX_COARSE = 50_000  # coarse signatures that are remembered
 MAX_BYTES = 16 << 20  # bytes of each of them, and of the texts of kinds
+NONE = np.zeros(0, np.intp)
+UNKNOWN = -1
 UNRESOLVED = -1
 NO_TEMPLATE = -2
 CONTINUATION = 0
 """The kind of the lines that belong to the line before."""
 
 Kind = int
-"""The number of a kind; below -1, of a text whose severity must be read from the line."""
+"""The number of a kind; below `UNKNOWN`, of a text whose severity must be read from the line."""
+
+
+Place = tuple[int, int]
+"""Where in its line a timestamp begins, and how long it is; both 0 where there is none."""
 
 
 class _Cache:
-    """A dictionary from signatures to kinds, which forgets everything when it is full."""
+    """Dictionaries from bytes to kinds, one a place, which forget everything when they are full."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._bytes = 0
-        self.known: dict[bytes, Kind] = {}
+        self._count = self._bytes = 0
+        self._known: dict[Place | None, dict[bytes, Kind]] = {}
 
-    def add(self, signatures: Sequence[bytes], kinds: Sequence[Kind]) -> None:
-        """Note the *kinds* of *signatures*."""
-        self._bytes += sum(map(len, signatures))
-        if self._bytes > MAX_BYTES or len(self.known) + len(signatures) > self._limit:
-            self.known.clear()
-            self._bytes = sum(map(len, signatures))
-        self.known.update(zip(signatures, kinds, strict=True))
+    def known(self, place: Place | None = None) -> dict[bytes, Kind]:
+        """Return what is known of lines whose timestamps all stand at *place*, if they do."""
+        if place not in self._known and len(self._known) >= MAX_PLACES:
+            self._forget()
+        return self._known.setdefault(place, {})
+
+    def add(
+        self, texts: Sequence[bytes], kinds: Sequence[Kind], place: Place | None = None
+    ) -> None:
+        """Note the *kinds* of *texts*, which are not known yet."""
+        size = sum(map(len, texts))
+        if self._bytes + size > MAX_BYTES or self._count + len(texts) > self._limit:
+            self._forget()
+        self._bytes += size
+        self._count += len(texts)
+        self.known(place).update(zip(texts, kinds, strict=True))
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self._count = self._bytes = 0
 
 
 class Kinds:
     """A table of kinds: their severities, texts and templates."""
 
     def __init__(self) -> None:
-        self._exact = _Cache(MAX_EXACT)
+        self._shapes_of = Shapes()
+        self._shapes = _Cache(MAX_SHAPES)
+        self._passes = 0  # chunks whose shapes are not worth a look
         self._coarse = _Cache(MAX_COARSE)
         self._kinds: dict[bytes, Kind] = {}  # of packed texts
         self._told: dict[tuple[bytes, int], Kind] = {}  # of packed texts with severities
@@ -82,25 +106,45 @@ class Kinds:
         return len(self.texts) > MAX_KINDS or self._size > MAX_BYTES
 
     def look_up(
-        self,
-        signatures: Sequence[bytes],
-        data: bytes,
-        starts: NDArray[np.intp],
-        ends: NDArray[np.intp],
+        self, data: bytes, starts: Places, ends: Places, begins: Places, stops: Places
     ) -> NDArray[np.int64]:
-        """Return the kind of each line of *data*, whose exact signatures are *signatures*."""
-        known = map(self._exact.known.get, signatures, repeat(-1))
-        kinds = np.fromiter(known, np.int64, len(signatures))
-        if kinds.min(initial=0) == 0:
-            return kinds
-        missed = np.flatnonzero(kinds == -1).tolist()
-        if missed:
-            lines = [signatures[row] for row in missed]
-            learnt = self._learn(list(dict.fromkeys(lines)))
-            kinds[missed] = [learnt[line] for line in lines]
-        numbered = np.flatnonzero(kinds < -1)
+        """Return the kind of each line of *data* from *starts* to its newline at *ends*.
+
+        Timestamps are from *begins* to *stops*, which are equal for a line without one.
+        """
+        if self._passes:
+            self._passes -= 1
+            kinds = np.array(self._learn(exact_signatures(data, begins, stops)), np.int64)
+        else:
+            kinds = self._by_shape(data, starts, ends, begins, stops)
+        numbered = np.flatnonzero(kinds < UNKNOWN)
         if len(numbered):
             kinds[numbered] = self._read(kinds[numbered], data, starts[numbered], ends[numbered])
+        return kinds
+
+    def _by_shape(
+        self, data: bytes, starts: Places, ends: Places, begins: Places, stops: Places
+    ) -> NDArray[np.int64]:
+        """Do what `look_up` does, by the shapes of the lines where these are known."""
+        place = _common_place(starts, begins, stops)
+        stamped = np.flatnonzero(begins < stops) if place is None else NONE
+        shapes = self._shapes_of(data, begins[stamped], stops[stamped])
+        known = map(self._shapes.known(place).get, shapes, repeat(UNKNOWN))
+        kinds = np.fromiter(known, np.int64, len(shapes))
+        missed = np.flatnonzero(kinds == UNKNOWN).tolist()
+        if missed:
+            lines = [shapes[row] for row in missed]
+            fresh = dict(zip(lines, missed, strict=True))  # one line of each shape
+            rows = np.array(list(fresh.values()))
+            exact = exact_signatures(*_lines_at(rows, data, starts, ends, begins, stops))
+            distinct = list(dict.fromkeys(exact))
+            found = dict(zip(distinct, self._learn(distinct), strict=True))
+            learnt = [found[signature] for signature in exact]
+            self._shapes.add(list(fresh), learnt, place)
+            found = dict(zip(fresh, learnt, strict=True))
+            kinds[missed] = [found[line] for line in lines]
+            if len(fresh) > MOSTLY * len(shapes):
+                self._passes = PASSES
         return kinds
 
     def places(self, kind: Kind) -> tuple[tuple[int, int], ...]:
@@ -118,19 +162,18 @@ class Kinds:
         known = self._told.get((text, severity))
         return self._add(text, severity) if known is None else known
 
-    def _learn(self, fresh: list[bytes]) -> dict[bytes, Kind]:
-        """Return the kinds of *fresh* exact signatures, below -1 where a number must be read."""
-        coarse = coarse_signatures(fresh)
-        known = self._coarse.known
-        kinds = [known.get(text, -1) for text in coarse]
-        if -1 in kinds:
-            unknown = [text for text, kind in zip(coarse, kinds, strict=True) if kind == -1]
-            unknown = list(dict.fromkeys(unknown))
+    def _learn(self, exact: list[bytes]) -> list[Kind]:
+        """Return the kinds of *exact* signatures, below `UNKNOWN` where a number must be read."""
+        coarse = coarse_signatures(exact)
+        kinds = list(map(self._coarse.known().get, coarse, repeat(UNKNOWN)))
+        if UNKNOWN in kinds:
+            pairs = zip(coarse, kinds, strict=True)
+            unknown = list(dict.fromkeys(text for text, kind in pairs if kind == UNKNOWN))
             found = dict(zip(unknown, map(self._kind, unknown), strict=True))
-            kinds = [found[t] if k == -1 else k for t, k in zip(coarse, kinds, strict=True)]
+            pairs = zip(coarse, kinds, strict=True)
+            kinds = [found[text] if kind == UNKNOWN else kind for text, kind in pairs]
             self._coarse.add(unknown, list(found.values()))
-        self._exact.add(fresh, kinds)
-        return dict(zip(fresh, kinds, strict=True))
+        return kinds
 
     def _kind(self, coarse: bytes) -> Kind:
         """Return the kind of lines with a *coarse* signature."""
@@ -157,7 +200,7 @@ class Kinds:
         starts: NDArray[np.intp],
         ends: NDArray[np.intp],
     ) -> NDArray[np.int64]:
-        """Return the kinds of lines with *codes* below -1, by the severities that they tell."""
+        """Return the kinds of lines with *codes* below `UNKNOWN`, by the severities they tell."""
         kinds = np.empty_like(codes)
         distinct, which = np.unique(codes, return_inverse=True)
         numbered = [self._numbered[-2 - code] for code in distinct.tolist()]
@@ -190,3 +233,24 @@ class Kinds:
             self._places[kind] = places
             self.has_numbers[kind] = bool(places)
         return kind
+
+
+def _common_place(starts: Places, begins: Places, stops: Places) -> Place | None:
+    """Return where the timestamps stand in their lines, None if not all at the same place."""
+    offsets, lengths = begins - starts, stops - begins
+    if (offsets == offsets[0]).all() and (lengths == lengths[0]).all():
+        return int(offsets[0]), int(lengths[0])
+    return None
+
+
+def _lines_at(
+    rows: Places, data: bytes, starts: Places, ends: Places, begins: Places, stops: Places
+) -> tuple[bytes, Places, Places]:
+    """Return the lines *rows* of *data*, and where their timestamps begin and end in that."""
+    if len(rows) == len(starts):
+        return data, begins, stops
+    starts, ends = starts[rows], ends[rows] + 1
+    lines = [data[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+    lengths = ends - starts
+    moved = np.cumsum(lengths) - lengths - starts
+    return b"".join(lines), begins[rows] + moved, stops[rows] + moved

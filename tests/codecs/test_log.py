@@ -256,6 +256,21 @@ def test_colours_and_carriage_returns_do_not_make_another_line() -> None:
     )
 
 
+def test_no_line_can_feign_a_timestamp_in_its_signature() -> None:
+    [tick] = feed(LogCodec(), stamped(b"ERROR boom") + b"  \x01 at shop.Cart\n")
+
+    assert (tick.lines, tick.unparsed, list(tick.counts.values())) == (2, 0, [1])
+
+
+def test_lines_whose_shapes_are_all_new_are_counted_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = stamped(*(b"INFO user %c%c gone" % (97 + n % 26, 98 + n // 26) for n in range(9)))
+    expected = [part.summary() for part in parts_of(LogCodec(), iter([data] * 3))]
+
+    monkeypatch.setattr("rnnd.codecs.signatures.MOSTLY", 2.0)
+
+    assert [part.summary() for part in parts_of(LogCodec(), iter([data] * 3))] == expected
+
+
 def test_a_long_line_is_cut_and_what_is_lost_counted() -> None:
     codec = LogCodec(LogSettings(max_line=100))
 

@@ -13,7 +13,7 @@ from rnnd.codecs.clock import Clock
 from rnnd.codecs.logline import parse
 from rnnd.codecs.masking import mask_message
 from rnnd.codecs.severity import LETTERS, WORDS
-from rnnd.codecs.signature import ExactSignatures, coarse_signatures
+from rnnd.codecs.signature import coarse_signatures, exact_signatures
 from rnnd.codecs.signatures import Kinds
 from rnnd.codecs.stamps import StampReader
 from rnnd.codecs.template import TemplateTable
@@ -121,7 +121,7 @@ def test_the_severity_of_every_line_is_read_right(data: Path, system: str) -> No
     kinds = Kinds()
 
     read = StampReader(None).read(raw, starts, ends, ARRIVAL)
-    found = kinds.look_up(ExactSignatures()(raw, read.begins, read.ends), raw, starts, ends)
+    found = kinds.look_up(raw, starts, ends, read.begins, read.ends)
 
     for row, severity in zip(rows, kinds.severities[found], strict=True):
         level = row["Level"].encode()
@@ -148,7 +148,7 @@ def templates_of(rows: Sequence[Row]) -> list[int]:
     table = TemplateTable()
     found = [
         table.find(b"", mask_message(coarse_signature(signature)))
-        for signature in ExactSignatures()(text, none, none)
+        for signature in exact_signatures(text, none, none)
     ]
     return [int(table.joined[template]) for template in found]
 
@@ -171,7 +171,7 @@ def test_whole_lines_have_their_messages_found(data: Path) -> None:
     starts, ends = lines_of(raw)
     read = StampReader(None).read(raw, starts, ends, ARRIVAL)
 
-    for signature, row in zip(ExactSignatures()(raw, read.begins, read.ends), rows, strict=True):
-        content = ExactSignatures()(row["Content"].encode() + b"\n", starts[:0], ends[:0])[0]
+    for signature, row in zip(exact_signatures(raw, read.begins, read.ends), rows, strict=True):
+        content = exact_signatures(row["Content"].encode() + b"\n", starts[:0], ends[:0])[0]
         message = parse(coarse_signature(signature)).message
         assert message.rstrip() == coarse_signature(content).rstrip()

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from rnnd.codecs.masking import mask_message
 from rnnd.codecs.parsed import split_tokens
-from rnnd.codecs.signature import ExactSignatures, coarse_signatures
+from rnnd.codecs.signature import Shapes, coarse_signatures, exact_signatures
 
 NONE = np.zeros(0, np.intp)
 TEXT = st.text('0123456789abcdefxyz-.:= \t\x01<\r/\\"?', max_size=40).map(str.encode)
@@ -17,7 +17,7 @@ def coarse_signature(exact: bytes) -> bytes:
 
 
 def exact(line: bytes) -> bytes:
-    [signature] = ExactSignatures()(line + b"\n", NONE, NONE)
+    [signature] = exact_signatures(line + b"\n", NONE, NONE)
     return signature
 
 
@@ -25,10 +25,17 @@ def test_every_run_of_digits_becomes_one_zero() -> None:
     assert exact(b"disk 95 % of 1000000, sda1") == b"disk 0 % of 0, sda0"
 
 
+def test_the_shape_of_a_line_is_as_long_as_the_line() -> None:
+    lines = b"[9:41] up 17\nup 7\n"
+
+    assert Shapes()(lines, NONE, NONE) == [b"[0:00] up 00", b"up 0"]
+    assert Shapes()(lines, np.array([1, 13]), np.array([5, 13]))[0] == b"[\1\1\1\1] up 00"
+
+
 def test_the_timestamp_is_cut_out() -> None:
     lines = b"[2024-03-09] up 7\nup 7\n"
 
-    found = ExactSignatures()(lines, np.array([1, 18]), np.array([11, 18]))
+    found = exact_signatures(lines, np.array([1, 18]), np.array([11, 18]))
 
     assert found == [b"[\x01] up 0", b"up 0"]
 
@@ -36,7 +43,7 @@ def test_the_timestamp_is_cut_out() -> None:
 def test_timestamps_of_different_lengths_are_cut_out() -> None:
     lines = b"7:08 a1\n12:09 b22\n12:10 c\n"
 
-    found = ExactSignatures()(lines, np.array([0, 8, 18]), np.array([4, 13, 23]))
+    found = exact_signatures(lines, np.array([0, 8, 18]), np.array([4, 13, 23]))
 
     assert found == [b"\x01 a0", b"\x01 b0", b"\x01 c"]
 
@@ -66,6 +73,28 @@ def test_names_in_paths_are_masked(line: bytes) -> None:
     assert coarse_signature(line) == PATHS[line]
 
 
+HOSTS = {
+    b"to db.shop.example:0 refused": b"to 0.0.0:0 refused",
+    b"db.shop.example:0": b"0.0.0:0",
+    b"(a-b.c0.d_e.org:0)": b"(0.0.0:0)",
+    b"org.shop.Cart: 0 items": b"org.shop.Cart: 0 items",
+    b"Cart.java:0": b"Cart.java:0",
+    b"0.0.0.0:0 up": b"0.0.0.0:0 up",
+    b"http://db.shop.example:0/cart": b"http://0:0/cart",
+}
+
+
+@pytest.mark.parametrize("line", HOSTS)
+def test_hosts_before_ports_are_masked(line: bytes) -> None:
+    assert coarse_signature(line) == HOSTS[line]
+
+
+def test_a_stretch_longer_than_any_word_is_masked_whole() -> None:
+    digits = [b"x" * before + b"0" + b"y" * 200 for before in (0, 63, 64, 65, 128, 200)]
+
+    assert coarse_signatures(digits) == [b"0"] * len(digits)
+
+
 @given(st.lists(TEXT, max_size=10))
 def test_coarse_signatures_do_not_depend_on_the_lines_around(lines: list[bytes]) -> None:
     texts = [exact(line) for line in lines]
@@ -78,7 +107,7 @@ def test_coarse_signatures_do_not_depend_on_the_lines_around(lines: list[bytes])
 def test_the_signatures_of_a_chunk_are_those_of_its_lines(lines: list[bytes]) -> None:
     data = b"".join(line + b"\n" for line in lines)
     if data:
-        assert ExactSignatures()(data, NONE, NONE) == [exact(line) for line in lines]
+        assert exact_signatures(data, NONE, NONE) == [exact(line) for line in lines]
 
 
 @given(TEXT)
