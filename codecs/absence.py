@@ -35,7 +35,11 @@ class Absences:
         """
         last = self._last[came]
         self._last[came] = number
-        away = np.where(last < 0, 0, number - last)
+        long = number - last > self._away // LONGER  # shorter absences make no difference
+        if not long.any():
+            return {}
+        long &= last >= 0
+        came, away = came[long], number - last[long]
         longest = self._longest[came]
         self._longest[came] = np.maximum(longest, away)
         back = (away > self._away) & (away > LONGER * longest)

@@ -148,18 +148,23 @@ class Overdue:
         self._trust = count / (count + GAP_SAMPLES) * (count >= GAP_SAMPLES)
 
     def _learn(self, buckets: NDArray[np.int64], gaps: Floats) -> None:
-        count, mean, variance = self._gaps.take(buckets, axis=1)
+        known = self._gaps.take(buckets, axis=1)
+        count, mean, variance = known
         count += 1
         # One outage must not make a heartbeat irregular: what is far outside counts as less far.
-        bound = mean + 4 * np.sqrt(variance) + 1
-        gaps = np.where(count > GAP_SAMPLES, np.minimum(gaps, bound), gaps)
+        bound = np.sqrt(variance)
+        bound *= 4
+        bound += mean
+        bound += 1
+        np.copyto(gaps, bound, where=(count > GAP_SAMPLES) & (gaps > bound))
         rate = np.maximum(1 / count, 1 / GAP_MEMORY)
         off = gaps - mean
-        self._gaps[:, buckets] = (
-            count,
-            mean + rate * off,
-            (1 - rate) * (variance + rate * off * off),
-        )
+        step = rate * off
+        mean += step
+        step *= off
+        variance += step
+        variance *= 1 - rate
+        self._gaps[:, buckets] = known
 
     def gap(self, bucket: int, number: int) -> tuple[int, float]:
         """Return for how many ticks *bucket* has not come in tick *number*, and its usual gap."""
@@ -197,6 +202,11 @@ class Slots:
         self._value = np.zeros(slots)
         self._fast = np.zeros(slots)
 
+    @property
+    def full(self) -> bool:
+        """Whether no further number can become a feature: others need not be told of any more."""
+        return self._taken == len(self.owners)
+
     def update(self, keys: NDArray[np.int64], values: Floats) -> None:
         """Take the newest *values* of the numbers *keys* (template × PLACES + place)."""
         watched = self._watched.take(keys, axis=0)
@@ -216,7 +226,7 @@ class Slots:
         size = np.abs(mean)
         identifier = (rises > 0.95 * count) | (size > 1e9)
         slots = self._slot[keys]
-        if self._taken < len(self.owners):
+        if not self.full:
             fit = (count >= SLOT_SAMPLES) & ~identifier & (variance > 0)
             self._take(keys, slots, fit & (slots < 0))
         shown = slots >= 0

@@ -88,6 +88,7 @@ class LogCodec:
         self.kinds = Kinds()
         self.templates = TemplateTable(settings.max_templates)
         self._places: list[dict[int, int]] = [{}]
+        self._slotted: dict[int, dict[int, int]] | None = None  # of them, those that are features
         self.features = TickFeatures(
             settings.tick, settings.buckets, settings.slots, settings.max_templates
         )
@@ -258,7 +259,7 @@ class LogCodec:
         """Return the numbers in the *newest* line of each template, by the key of `Slots`."""
         numbers: dict[int, float] = {}
         for template, (table, kind, line) in newest.items():
-            if watched := self._places[template]:
+            if watched := self._watched(template):
                 words = split_tokens(line, MAX_WORDS)
                 for place, message_place in table.places(kind):
                     if message_place in watched and place < len(words):
@@ -266,6 +267,17 @@ class LogCodec:
                         if value is not None:
                             numbers[template * PLACES + watched[message_place]] = value
         return numbers
+
+    def _watched(self, template: int) -> dict[int, int]:
+        """Return which words of a *template*'s message are numbers to be read, and their order."""
+        if not self.features.slots.full:
+            return self._places[template]
+        if self._slotted is None:
+            self._slotted = {}
+            for owner, index in (divmod(key, PLACES) for key in self.features.slots.owners.tolist()):
+                place = list(self._places[owner])[index]
+                self._slotted.setdefault(owner, {})[place] = index
+        return self._slotted.get(template, {})
 
     def resolve(self, parts: Sequence[TickPart]) -> list[tuple[Kinds, int]]:
         """Give every kind its template; new ones in the order of their texts, not of arrival.
@@ -345,7 +357,7 @@ class LogCodec:
         """Take over what another codec's `state` gave."""
         self.templates.restore(state["templates"])
         self.kinds = Kinds()
-        self._places = [{}]
+        self._places, self._slotted = [{}], None
         for template in range(1, len(self.templates)):
             self._note(template, unpack(self.templates.examples[template]))
         self.features.restore(state["features"])
