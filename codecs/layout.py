@@ -38,7 +38,7 @@ class Heads:
         self._ends = ends
         self._words: Places | None = None  # where words begin
         self._keys: dict[bytes, Places] = {}  # where the values of keys begin
-        self.text = np.frombuffer(data, np.uint8)
+        self.text = np.frombuffer(data + bytes(HEAD), np.uint8)  # so that heads may begin anywhere
 
     def begins(self, stamp: Stamp, rows: Places) -> Places:
         """Return where the head begins that *stamp* is in, or -1, for each of the lines *rows*."""
@@ -119,24 +119,42 @@ class Layout:
         }
         self._vague = "Y" not in self._fields and "y" not in self._fields and "d" in self._fields
         self.width = len(head)
+        self._bytes = -(-self.width // 8) * 8
+        mask = np.zeros(self._bytes, np.uint8)
+        mask[: self.width] = 255
+        self._mask = mask.view(np.uint64)
 
     def read(self, text: NDArray[np.uint8], begins: Places) -> tuple[NDArray[np.bool_], Ints]:
         """Return which heads in *text* at *begins* have this layout, and the seconds of those."""
-        heads = text[begins + np.arange(self.width)[:, None]]  # (width, lines)
+        words = self._words(text, begins)
+        # Many lines a second have one timestamp, which is read once.
+        change = np.ones(len(begins), np.bool_)
+        np.not_equal(words[1:, -1], words[:-1, -1], out=change[1:])
+        for word in words.T[:-1]:
+            change[1:] |= word[1:] != word[:-1]
+        firsts = np.flatnonzero(change)
+        heads = np.ascontiguousarray(words[firsts].view(np.uint8).T)  # (bytes, heads)
         fits = (heads[self._alike] == self._wanted[:, None]).all(axis=0)
         fits &= (heads[self._digits] - np.uint8(48) < 10).all(axis=0)
-        if not fits.all():
-            heads = heads[:, fits]
-        # Many lines a second have one timestamp, which is read once.
-        change = np.ones(heads.shape[1], np.bool_)
-        np.any(heads[:, 1:] != heads[:, :-1], axis=0, out=change[1:])
-        run = np.cumsum(change) - 1
-        valid, seconds = self._read_heads(heads[:, change])
-        valid, seconds = valid[run], seconds[run]
-        if not valid.all():
-            fits[np.flatnonzero(fits)[~valid]] = False
-            seconds = seconds[valid]
-        return fits, seconds
+        lines = np.diff(firsts, append=len(begins))
+        if fits.all():  # the usual case
+            fits, seconds = self._read_heads(heads)
+            if fits.all():
+                return np.ones(len(begins), np.bool_), np.repeat(seconds, lines)
+        else:
+            seconds = np.zeros(len(fits), np.int64)
+            read = np.flatnonzero(fits)
+            fits[read], seconds[read] = self._read_heads(heads[:, read])
+        every = np.repeat(fits, lines)
+        return every, np.repeat(seconds, lines)[every]
+
+    def _words(self, text: NDArray[np.uint8], begins: Places) -> NDArray[np.uint64]:
+        """Return the heads in *text* at *begins*, in words of eight bytes: shape (heads, words)."""
+        size = self._bytes
+        anywhere = np.ndarray((len(text) - size + 1,), f"V{size}", text.data, strides=(1,))
+        words: NDArray[np.uint64] = anywhere[begins].view(np.uint64).reshape(-1, size // 8)
+        words &= self._mask
+        return words
 
     def _read_heads(self, heads: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], Ints]:
         """Return which of *heads*, one a column, have possible timestamps, and their seconds."""

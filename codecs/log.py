@@ -87,7 +87,7 @@ class LogCodec:
         self._session = SessionPattern(settings.session) if settings.session else None
         self.kinds = Kinds()
         self.templates = TemplateTable(settings.max_templates)
-        self._places: list[dict[int, int]] = [{}]
+        self._places: dict[int, dict[int, int]] = {}
         self._slotted: dict[int, dict[int, int]] | None = None  # of them, those that are features
         self.features = TickFeatures(
             settings.tick, settings.buckets, settings.slots, settings.max_templates
@@ -258,8 +258,9 @@ class LogCodec:
     def _numbers(self, newest: Mapping[int, tuple[Kinds, int, bytes]]) -> dict[int, float]:
         """Return the numbers in the *newest* line of each template, by the key of `Slots`."""
         numbers: dict[int, float] = {}
+        places = self._numeric_places()
         for template, (table, kind, line) in newest.items():
-            if watched := self._watched(template):
+            if watched := places.get(template):
                 words = split_tokens(line, MAX_WORDS)
                 for place, message_place in table.places(kind):
                     if message_place in watched and place < len(words):
@@ -268,16 +269,21 @@ class LogCodec:
                             numbers[template * PLACES + watched[message_place]] = value
         return numbers
 
-    def _watched(self, template: int) -> dict[int, int]:
-        """Return which words of a *template*'s message are numbers to be read, and their order."""
+    def _numeric_places(self) -> dict[int, dict[int, int]]:
+        """Return which words of each template's messages are numbers to be read, and their order.
+
+        Once no further number can become a feature, only those that are.
+        """
         if not self.features.slots.full:
-            return self._places[template]
+            return self._places
         if self._slotted is None:
             self._slotted = {}
-            for owner, index in (divmod(key, PLACES) for key in self.features.slots.owners.tolist()):
+            for owner, index in (
+                divmod(key, PLACES) for key in self.features.slots.owners.tolist()
+            ):
                 place = list(self._places[owner])[index]
                 self._slotted.setdefault(owner, {})[place] = index
-        return self._slotted.get(template, {})
+        return self._slotted
 
     def resolve(self, parts: Sequence[TickPart]) -> list[tuple[Kinds, int]]:
         """Give every kind its template; new ones in the order of their texts, not of arrival.
@@ -292,7 +298,7 @@ class LogCodec:
         for text in sorted(fresh):
             parsed = fresh[text][0][0].parsed(text)
             template = self.templates.find(parsed.component, mask_message(parsed.message), text)
-            if template >= len(self._places):
+            if template and template not in self._places:
                 self._note(template, parsed)
             for table, kind in fresh[text]:
                 table.templates[kind] = template
@@ -305,7 +311,7 @@ class LogCodec:
     def _note(self, template: int, parsed: Parsed) -> None:
         """Prepare for the new *template*, of which *parsed* is the first message."""
         places = numeric_places(parsed.tokens)[:PLACES]
-        self._places.append({place: index for index, place in enumerate(places)})
+        self._places[template] = {place: index for index, place in enumerate(places)}
         self.features.buckets.place(template, parsed.component + b" " + parsed.message)
 
     def encode(self, stream: Iterable[bytes]) -> Iterator[Vector]:
@@ -357,7 +363,7 @@ class LogCodec:
         """Take over what another codec's `state` gave."""
         self.templates.restore(state["templates"])
         self.kinds = Kinds()
-        self._places, self._slotted = [{}], None
+        self._places, self._slotted = {}, None
         for template in range(1, len(self.templates)):
             self._note(template, unpack(self.templates.examples[template]))
         self.features.restore(state["features"])

@@ -40,6 +40,7 @@ def _names_a_thing(word: bytes) -> bool:
     return word in _NAMING or word.endswith((b"id", b"_no", b"port")) or word.count(b".") == 3
 
 
+@lru_cache(maxsize=4096)
 def value_of(word: bytes) -> float | None:
     """Return the number that *word* is, apart from a sign, a unit, and a newline in JSON.
 

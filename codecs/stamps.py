@@ -80,7 +80,7 @@ class StampReader:
         """Read those of the lines *rows* that have *layout*; return the others."""
         begins = heads.begins(layout.stamp, rows)
         room = (begins >= 0) & (begins + layout.width <= heads.limits(layout.stamp, rows))
-        fits, seconds = layout.read(heads.text, begins[room])
+        fits, seconds = layout.read(heads.text, begins if room.all() else begins[room])
         if len(rows) == len(read.kinds) == np.count_nonzero(fits):  # the usual case
             read.seconds[:], read.kinds[:] = seconds, layout.kind
             read.begins[:], read.ends[:] = begins + layout.begin, begins + layout.end
