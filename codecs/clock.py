@@ -5,6 +5,8 @@ summer ends, threads write out of order, and a broken line may claim the year 99
 the stamps of one file in order and gives every line its tick:
 
 - a stamp is completed by what is nearest to the time before it (New Year and midnight included);
+- stamps that count from the start of the machine go on from when the first of them came, and from
+  the newest one when they begin anew;
 - a line that is earlier than a line before it is *late*: it goes into the current tick;
 - a jump of more than a day ahead is believed when `CONFIRM` further stamps agree with it, and until
   then its lines stay in the current tick. So one broken line cannot make a million silent ticks.
@@ -27,6 +29,7 @@ from rnnd.codecs.zone import Offsets
 HOUR = 3600
 DAY = 86400
 CONFIRM = 2
+REBOOT = 60  # s that stamps since the start of the machine go back when it starts anew
 FEW = 32  # lines that are taken one by one, where they cannot be taken together
 Ints = NDArray[np.int64]
 
@@ -41,6 +44,7 @@ class Kind(IntEnum):
     LOCAL = 2  # the epoch, by the local clock
     YEARLESS = 3  # 2000-01-01, by the local clock
     DATELESS = 4  # midnight, by the local clock
+    MONOTONIC = 5  # the start of the machine
 
 
 class Clock:
@@ -50,6 +54,7 @@ class Clock:
         self._seconds = tick
         self._offsets = Offsets(zone)
         self.now: int | None = None  # s since the epoch: the newest stamp believed
+        self._boot: int | None = None  # s since the epoch, as far as is known: stamps count from it
         self._jump: int | None = None  # s since the epoch: the earliest of an unconfirmed jump
         self._agreed = 0  # stamps that claim the jump
 
@@ -88,11 +93,12 @@ class Clock:
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved for the time line to continue identically."""
-        return {"now": self.now, "jump": self._jump, "agreed": self._agreed}
+        return {"now": self.now, "jump": self._jump, "agreed": self._agreed, "boot": self._boot}
 
     def restore(self, state: Any) -> None:
         """Take over what another clock's `state` gave."""
         self.now, self._jump, self._agreed = state["now"], state["jump"], state["agreed"]
+        self._boot = state.get("boot")
 
     def _tick_of(self, seconds: int) -> int:
         return math.floor(seconds / self._seconds)
@@ -154,6 +160,8 @@ class Clock:
             offsets = self._offsets.all_at(stamps)
             return None if offsets is None else stamps - offsets
         assert self.now is not None
+        if kind == Kind.MONOTONIC:
+            return None if self._boot is None else self._since_boot(self._boot, stamps, self.now)
         first = self._complete_locally(int(stamps[0]), kind, self.now)
         local = stamps + (first - int(stamps[0]))
         offsets = self._offsets.all_at(local)
@@ -167,6 +175,12 @@ class Clock:
         latest = max(int(times.max()), self.now)
         near = (times > latest - back) & (times < self.now + ahead)
         return times if bool((same & near).all()) else None
+
+    def _since_boot(self, boot: int, stamps: Ints, now: int) -> Ints | None:
+        """Return the *stamps* as seconds since the epoch, or None if the machine started anew."""
+        times = stamps + boot
+        reached = np.maximum.accumulate(np.append(now, times[:-1]))
+        return None if (times < reached - REBOOT).any() else times
 
     def _assign_in_steps(
         self, stamps: Ints, kinds: NDArray[np.uint8]
@@ -218,6 +232,10 @@ class Clock:
         """
         if kind == Kind.ABSOLUTE:
             return stamp
+        if kind == Kind.MONOTONIC:
+            if self._boot is None or stamp + self._boot < now - REBOOT:
+                self._boot = now - stamp
+            return stamp + self._boot
         return self._to_utc(self._complete_locally(stamp, kind, now, ahead), now)
 
     def _complete_locally(self, stamp: int, kind: int, now: int, ahead: int | None = None) -> int:

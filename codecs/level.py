@@ -2,7 +2,8 @@
 
 A level is written in capitals, or stands in brackets or before a colon, or is the first word in
 small letters or a column of its own, or one letter between spaces; "info" in the middle of a
-sentence is none, nor "Failed" at its start. Most lines have no word that
+sentence is none, nor "Failed" at its start. A sentence that begins with "Error" is one. Words count
+by spaces, so that ``user=bob,db=shop`` is one of them. Most lines have no word that
 could be one, and cost a split and a look-up.
 """
 
@@ -14,14 +15,22 @@ from rnnd.codecs.severity import LETTERS, WORDS, Severity
 LEVEL_WORDS = 10  # among which the level is looked for
 _HEAD = 1024  # bytes within which they stand
 
-_WORD = re.compile(rb"[^\s\[\]():|,=<>\"]+")
-_BETWEEN = bytes.maketrans(b'[]():|,=<>"', b" " * 11)
+_WORD = re.compile(rb"[^\s\[\]():|,=<>\"/]+")
+_BETWEEN = bytes.maketrans(b'[]():|,=<>"/', b" " * 12)
+_WITHIN = frozenset((b"=", b",", b"/", b'"'))  # behind these goes on what began before
+_SIDES = 4  # words that a list of values may count as one, for the first look
 _LEFT = frozenset((b"[", b"(", b"<", b"|"))
 _RIGHT = frozenset((b"]", b":", b"|", b">"))
 _NO_LETTERS = frozenset((b"A",))  # an article
-_ORDINARY = frozenset(b"all detail hint success config statement fine alert panic abort".split())
+THREAD = re.compile(rb"/[\w.-]+\]")  # behind a level: ERROR/MainProcess]
+_ORDINARY = frozenset(
+    b"all detail hint success config statement fine alert panic abort ee ww".split()
+)
 """Words that also occur in capitals, and at the start of a sentence: only a bracket or a colon
 makes levels of them."""
+
+
+_SENTENCE = re.compile(rb"\s*(Error|Warning|Critical|Fatal) ")  # which tells and belongs to it
 
 
 def _spellings() -> Iterator[bytes]:
@@ -29,6 +38,7 @@ def _spellings() -> Iterator[bytes]:
         for spelling in (word, word.upper(), word.title()):
             yield from (spelling, spelling + b"-", spelling + b".", spelling + b"--")
     yield from LETTERS.keys() - _NO_LETTERS
+    yield from (letter + b"!" for letter in LETTERS)
 
 
 _SPELLINGS = frozenset(_spellings())
@@ -41,14 +51,20 @@ def find_level(text: bytes, words: int = LEVEL_WORDS) -> tuple[Severity | None, 
     ((<Severity.ERROR: 4>, 12), (None, 0))
     """
     head = text[:_HEAD]
-    if _SPELLINGS.isdisjoint(head.translate(_BETWEEN).split(None, words)[:words]):
+    limit = words * _SIDES if b"=" in head or b"," in head else words
+    if _SPELLINGS.isdisjoint(head.translate(_BETWEEN).split(None, limit)[:limit]):
         return None, 0
-    for count, found in enumerate(_WORD.finditer(head)):
-        if count >= words:
-            break
+    count = -1
+    for found in _WORD.finditer(head):
+        if count < 0 or head[found.start() - 1 : found.start()] not in _WITHIN:
+            count += 1
+            if count >= words:
+                break
         severity = _level(head, count, found)
         if severity is not None:
             return severity, found.end()
+    if title := _SENTENCE.match(head):
+        return WORDS[title[1].lower()], 0
     return None, 0
 
 
@@ -61,10 +77,16 @@ def _level(text: bytes, count: int, found: re.Match[bytes]) -> Severity | None:
     if len(word) == 1:
         alone = left in (b" ", b"\t", b"") and right in (b" ", b"\t", b"/", b"")
         return LETTERS[word] if alone and count <= 3 else None
+    if word[1:] == b"!":
+        return LETTERS[word[:1]] if count == 0 else None
     lower = word.lower()
+    if b"/" in (left, right):  # with the name of a thread, in brackets
+        thread = right == b"]" if left == b"/" else THREAD.match(text, found.end())
+        return WORDS[lower] if word.isupper() and thread else None
     if left in _LEFT or right in _RIGHT:
-        return WORDS[lower]
-    column = word == lower or right == b"\t" or text[found.end() : found.end() + 2] == b"  "
+        fatal = lower == b"error" and text[: found.start()].lower().endswith(b"fatal ")
+        return Severity.CRITICAL if fatal else WORDS[lower]
+    column = word == lower or right in (b"\t", b",") or text[found.end() :][:2] == b"  "
     if lower in _ORDINARY or not (word.isupper() or (count == 0 and column)):
         return None
     return WORDS[lower]

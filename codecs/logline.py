@@ -8,7 +8,7 @@ JSON logger) must be read from every line: `Parsed.number` tells which.
 import re
 from typing import NamedTuple
 
-from rnnd.codecs.level import find_level
+from rnnd.codecs.level import THREAD, find_level
 from rnnd.codecs.parsed import MAX_MESSAGE, Number, Parsed, split_tokens
 from rnnd.codecs.severity import LETTERS, WORDS, Severity
 from rnnd.codecs.signature import STAMP
@@ -35,6 +35,19 @@ _CONTAINER = re.compile(rb"\s(?:stdout|stderr) [FP](?:\s+|$)")  # Kubernetes' CR
 _STATUS = re.compile(rb'(?:HTTP/0(?:\.0)?"|"[A-Z]{3,8} [^"]*"|"-") 0(?![\w.])')
 _SQUID = re.compile(rb"(T[A-Z_]{3,24}/)0 ")  # how a proxy found it, and the status
 _HAPROXY = re.compile(rb" ((?:[+-]?0/){4}[+-]?0 )0 [+]?0 ")  # five times, status, and bytes
+_ELB = re.compile(rb' ((?:-?0(?:\.0)? ){3})0 (?:0|-) 0 0 "')  # three times, two statuses, sizes
+_W3C = re.compile(  # a web server's columns: method and path; status and further numbers at the end
+    rb" (?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT|PROPFIND) \S++ .*"
+    rb" 0*+[^\s0]\S*+ 0((?: 0){2,5})\r?$"
+)
+_KLOG = re.compile(
+    rb"0 0:0:0\.0\s+0 ([^\s:]++):0\] ?"
+)  # its letter and date are a word with digits
+_REDIS = re.compile(rb"(?:0:[A-Z]|\[0\]) \x01 ([#*.-]) ")  # process, role, time, sign
+_REDIS_SIGNS = {b"#": Severity.WARNING, b"*": Severity.NOTICE}  # others are for debugging
+_FACILITY = re.compile(rb"[a-z0]++\s*+:([a-z]++)\s*+: ")  # and level, as dmesg decodes them
+_CISCO = re.compile(rb"%([A-Z][A-Z_]*+)-0-[A-Z0_]++: ")  # facility, severity, mnemonic
+_SAYS = re.compile(rb"[A-Za-z0]")
 _IN_QUOTES = Number("status", b'" ')
 
 
@@ -80,15 +93,30 @@ def _read(line: bytes) -> _Found:
         return _read_glog(LETTERS[line[:1]], line)
     if line.startswith(b"<0>"):
         return _read_priority(line, max(place + 1, 3))
+    if b'0 "' in line and (balanced := _ELB.search(line, max(place, 0))):
+        return _message(None, Number("status", b" " + balanced[1]), b"", line, place + 1)
     if b'" 0' in line and _STATUS.search(line, place + 1):
         return _message(None, _IN_QUOTES, b"", line, place + 1)
     if b"0/0 0 " in line and (balanced := _HAPROXY.search(line, max(place, 0))):
         return _message(None, Number("status", balanced[1]), b"", line, place + 1)
     if place == 0 and (proxied := _SQUID.search(line, 0, HEAD)):
         return _message(None, Number("status", proxied[1]), b"", line, 1)
+    if place >= 0 and b" 0 0" in line and (served := _W3C.search(line, place)):
+        after = Number("last status", b"%d" % (len(served[1]) // 2))
+        return _message(None, after, b"", line, place + 1)
     if place >= 0 and (container := _CONTAINER.match(line, place + 1)):
-        return _read(line[container.end() :]).within(container.end())
+        begin = container.end()
+        return (_read_klog(line, begin) or _read(line[begin:])).within(begin)
     return _read_plain(line, place)
+
+
+def _read_klog(text: bytes, begin: int) -> _Found | None:
+    """Return what a line of klog's says that stands in another, *text*, from *begin* on."""
+    found = _KLOG.match(text, begin)
+    if found is None:
+        return None
+    letter = Number("letter", text[max(0, begin - 10) : begin])
+    return _Found(None, letter, found[1], text[found.end() :], found.end() - begin)
 
 
 def _read_plain(line: bytes, place: int) -> _Found:
@@ -98,9 +126,17 @@ def _read_plain(line: bytes, place: int) -> _Found:
     if (channel := _MONOLOG.match(line, place + 1)) and channel[2].lower() in WORDS:
         named = WORDS[channel[2].lower()]
         return _Found(named, None, channel[1], line[channel.end() :], channel.end())
-    severity = find_level(line[:place], words=3)[0] if place > 1 else None
-    if severity is not None:
-        return _behind_level(severity, line, place + 1)
+    if place > 1:
+        if not _SAYS.search(line, place + 1):  # then the time is what was said last
+            return _read_plain(line[:place], -1)
+        if sign := _REDIS.match(line):
+            return _read_redis(line, sign)
+        severity = _level_before(line[:place])
+        if severity is not None:
+            return _behind_level(severity, line, place + 1)
+    if b"%" in line and (device := _CISCO.search(line, max(place, 0))):
+        number = Number("level", b"%" + device[1] + b"-")
+        return _Found(None, number, device[1], line[device.start() :], device.start())
     header = _SYSLOG.match(line, _skip(line, place + 1)) if place >= 0 else None
     if header is not None and find_level(line[place + 1 : header.end()])[0] is None:
         return _behind_header(line, header)
@@ -108,6 +144,20 @@ def _read_plain(line: bytes, place: int) -> _Found:
     if severity is not None:
         return _behind_level(severity, line, place + 1 + length)
     return _payload(_message(None, None, b"", line, place + 1))
+
+
+def _level_before(text: bytes) -> Severity | None:
+    """Return the severity that *text*, before the timestamp, names."""
+    if facility := _FACILITY.match(text):
+        return WORDS.get(facility[1])
+    return find_level(text, words=3)[0]
+
+
+def _read_redis(line: bytes, sign: re.Match[bytes]) -> _Found:
+    """Return what a line of Redis's says, whose severity is a *sign*."""
+    named, _ = find_level(line[sign.end() :], words=1)
+    told = _REDIS_SIGNS.get(sign[1], Severity.DEBUG)
+    return _message(told if named is None else max(named, told), None, b"", line, sign.end())
 
 
 def _read_priority(line: bytes, begin: int) -> _Found:
@@ -145,6 +195,8 @@ def _behind_header(line: bytes, header: re.Match[bytes]) -> _Found:
 
 def _behind_level(severity: Severity, text: bytes, begin: int) -> _Found:
     """Return the parts of what follows the level: threads in brackets, component, message."""
+    if thread := THREAD.match(text, begin):
+        begin = thread.end()
     begin = _skip(text, begin)
     if spring := _SPRING.match(text, begin):
         return _payload(_Found(severity, None, spring[1], text[spring.end() :], spring.end()))
@@ -186,11 +238,12 @@ def _read_json(text: bytes) -> _Found:
     fields = read_json(text)
     severity = fields.severity
     if fields.message is None:
-        return _Found(severity, fields.number(Severity.DEBUG), fields.component, text, 0)
+        return _Found(severity, fields.number(_least(severity)), fields.component, text, 0)
     message = fields.message.value.removesuffix(rb"\n")
     inner = _Found(severity, None, b"", message, 0)
     if severity is None:  # then the message may tell
-        inner = _read_message(message)
+        begin = fields.message.value_start
+        inner = _read_klog(text[: begin + len(message)], begin) or _read_message(message)
     number = inner.number or fields.number(_least(inner.severity))
     component = fields.component or inner.component
     return _Found(

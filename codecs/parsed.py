@@ -18,7 +18,12 @@ MAX_TOKENS = 64  # words of a message that distinguish templates
 MAX_MESSAGE = 2048  # bytes of a message that are looked at
 
 _DELIMITERS = bytes.maketrans(b"=:,;()[]{}<>\"'|\t\r\x01", b" " * 18)
-_DIGITS = {"priority": rb"(\d{1,3})>", "status": rb"(\d{3})(?!\d)", "level": rb"(\d{1,5})"}
+_TEXTS = {
+    "priority": rb"(\d{1,3})>",
+    "status": rb"(\d{3})(?!\d)",
+    "level": rb"(D?\d{1,5})",  # MongoDB's D1 to D5
+    "letter": rb"([VDIWEFA])\d{4} \d",  # glog's
+}
 
 
 def split_tokens(message: bytes, limit: int = MAX_TOKENS) -> tuple[bytes, ...]:
@@ -32,13 +37,14 @@ def split_tokens(message: bytes, limit: int = MAX_TOKENS) -> tuple[bytes, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A severity told by a number that stands behind the text *before*, and what it means.
+    """A severity told by a number, or a letter, behind the text *before*, and what it means.
 
-    A priority stands at the start of the line; a ``0`` before it is any number. Lines that say
-    *least* in words are at least as severe.
+    A priority stands at the start of the line; a ``0`` before it is any number. The last status is
+    that before as many numbers at the end of the line as *before* says. Lines that say *least* in
+    words are at least as severe.
     """
 
-    meaning: Literal["priority", "status", "level"]
+    meaning: Literal["priority", "status", "last status", "level", "letter"]
     before: bytes
     least: Severity = Severity.DEBUG
 
@@ -51,7 +57,7 @@ class Number:
         for found in _pattern(self.meaning, self.before).finditer(data):
             places.append(found.start())
             texts.append(found[1])
-        known = {text: meaning(int(text)) for text in set(texts)}
+        known = {text: meaning(text) for text in set(texts)}
         severities = np.array([*map(known.__getitem__, texts), Severity.INFO], np.int8)
         limits = np.array([*places, len(data) + 1])
         first = np.searchsorted(limits, starts)
@@ -61,9 +67,11 @@ class Number:
 
 @lru_cache(maxsize=256)
 def _pattern(meaning: str, before: bytes) -> re.Pattern[bytes]:
+    if meaning == "last status":
+        return re.compile(rb" (\d{3})(?: \d++){%d}\r?$" % int(before), re.MULTILINE)
     start = rb"^" if meaning == "priority" else rb""
     literal = re.escape(before).replace(b"0", rb"\d{1,9}")
-    return re.compile(start + literal + _DIGITS[meaning], re.MULTILINE)
+    return re.compile(start + literal + _TEXTS[meaning], re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +93,8 @@ class Parsed:
         """Return all of it as bytes; no part of a line holds a newline."""
         number = b""
         if self.number is not None:
-            number = b"%s %d %s" % (
-                self.number.meaning.encode(), self.number.least, self.number.before
-            )  # fmt: skip
+            meaning = self.number.meaning.replace(" ", "-").encode()
+            number = b"%s %d %s" % (meaning, self.number.least, self.number.before)
         head = b"%d %d" % (self.severity, self.words)
         return b"\n".join((head, number, self.component, self.message))
 
@@ -104,5 +111,6 @@ def unpack(text: bytes) -> Parsed:
     told: Number | None = None
     if number:
         meaning, least, before = number.split(b" ", 2)
-        told = Number(meaning.decode(), before, Severity(int(least)))  # type: ignore[arg-type]  # as packed
+        name = meaning.decode().replace("-", " ")
+        told = Number(name, before, Severity(int(least)))  # type: ignore[arg-type]  # as packed
     return Parsed(Severity(severity), told, component, message, words)

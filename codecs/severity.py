@@ -27,12 +27,16 @@ class Severity(IntEnum):
 WORDS: dict[bytes, Severity] = {
     word.encode(): severity
     for severity, words in {
-        Severity.DEBUG: "trace verbose debug dbug dbg finest finer fine all debug1 debug2",
+        Severity.DEBUG: (
+            "trace trac verbose debug debu dbug dbg finest finer fine all debug1 debug2"
+        ),
         Severity.INFO: "info information informational inf config log statement hint detail",
         Severity.NOTICE: "notice note ntc success",
-        Severity.WARNING: "warning warn wrn caution",
-        Severity.ERROR: "error err eror fail failure failed severe fault",
-        Severity.CRITICAL: "critical crit crt fatal ftl alert emergency emerg panic abort dpanic",
+        Severity.WARNING: "warning warn wrn caution ww",
+        Severity.ERROR: "error erro err eror fail failure failed severe fault ee",
+        Severity.CRITICAL: (
+            "critical crit crt fatal fata ftl alert emergency emerg panic abort dpanic"
+        ),
     }.items()
     for word in words.split()
 }
@@ -117,9 +121,11 @@ def from_level(level: int) -> Severity:
     return Severity.ERROR if level < 60 else Severity.CRITICAL
 
 
-MEANINGS: dict[str, Callable[[int], Severity]] = {
-    "priority": from_priority,
-    "status": from_status,
-    "level": from_level,
+MEANINGS: dict[str, Callable[[bytes], Severity]] = {
+    "priority": lambda text: from_priority(int(text)),
+    "status": lambda text: from_status(int(text)),
+    "last status": lambda text: from_status(int(text)),
+    "level": lambda text: from_level(int(text)) if text.isdigit() else Severity.DEBUG,
+    "letter": lambda text: LETTERS[text],
 }
-"""What numbers that tell a severity are called."""
+"""What numbers and letters that tell a severity are called."""

@@ -134,7 +134,8 @@ class StampReader:
         """Return whether *stamp* may join those known: a date in a message should not."""
         if not self.stamps:
             return True
-        return stamp.words <= max(self.stamps[0].words, 0) and stamp.format.kind != Kind.DATELESS
+        tells = stamp.format.kind not in (Kind.DATELESS, Kind.MONOTONIC)
+        return tells and stamp.words <= max(self.stamps[0].words, 0)
 
     def _learn(self, stamp: Stamp, line: bytes) -> bool:
         """Remember the layout of *line*; return whether there is a new one."""

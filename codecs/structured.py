@@ -12,12 +12,13 @@ from rnnd.codecs.severity import LETTERS, WORDS, Severity
 from rnnd.codecs.signature import STAMP
 
 _KEYS = (
-    rb"(?:(?P<message>message|msg|MESSAGE|Message|short_message|log|@mt?|event|text)"
+    rb"(?:(?P<message>message|msg|MESSAGE|Message|short_message|log|@mt?|event|text"
+    rb"|MessageTemplate|RenderedMessage|[bB]ody)"
     rb"|(?P<level>[lL]evel|LEVEL|[sS]everity|SEVERITY|lvl|[lL]og[lL]evel|log\.level|levelname|@l|s"
-    rb"|log_level|severity_text|SeverityText|PRIORITY)"
+    rb"|log_level|severity_text|[sS]everityText|error_severity|PRIORITY)"
     rb"|(?P<logger>logger|loggerName|logger_name|name|component|module|c|_SYSTEMD_UNIT"
     rb"|SYSLOG_IDENTIFIER|SourceContext)"
-    rb"|(?P<status>status|status_code|statusCode|response_code|http_status))"
+    rb"|(?P<status>status|status_code|statusCode|response_code|http_status|DownstreamStatus))"
 )
 
 
@@ -53,11 +54,14 @@ class Fields:
         return logger.value if logger else b""
 
     def number(self, least: Severity) -> Number | None:
-        """Return the number that tells the severity: the level, or else the status."""
+        """Return the number that tells the severity: the level, or else the status.
+
+        A status counts beside a level in words too, unless that is only for debugging.
+        """
         level, status = self._found.get("level"), self._found.get("status")
         if level is not None and level.value == b"0":
             return Number("level", self._text[level.start : level.value_start], least)
-        if level is None and status is not None:
+        if status is not None and self.severity != Severity.DEBUG:
             return Number("status", self._text[status.start : status.value_start], least)
         return None
 

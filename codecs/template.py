@@ -95,7 +95,7 @@ class TemplateTable:
         number, words = self._keys[template]
         cluster = self._clusters[number]
         shown = b" ".join((cluster.component, *cluster.fixed(words))).strip()
-        return shown.decode("utf-8", "replace").replace("0", "<*>")
+        return shown.decode("utf-8", "replace").replace("0", "<*>").replace("\x01", "<time>")
 
     def _add_cluster(self, key: tuple[bytes, int], words: Words) -> int:
         group = self._groups.setdefault(key, _Group(self._numbers))

@@ -34,7 +34,7 @@ FIELDS = {  # what stands for them in the expressions below
     b"{b}": rb"(?P<b>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\.?",
     b"{hms}": rb"(?P<H>\d\d?)[:.](?P<M>\d\d?)[:.](?P<S>\d\d?)(?:[.,:]\d+)?",
     b"{hm}": rb"(?P<H>\d\d?):(?P<M>\d\d)(?::(?P<S>\d\d)(?:[.,]\d+)?)?",
-    b"{t}": rb"[T _:-] {0,2}",
+    b"{t}": rb",?[T\t _:-] {0,2}",
     b"{p}": rb"(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?",
     b"{z}": rb" ?(?P<z>Z|UTC|GMT|[+-]\d\d:?\d\d)",
     b"{w}": rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? +",
@@ -43,8 +43,9 @@ _BEFORE = rb"(?<![0-9A-Za-z.:/_+-])"  # where a timestamp may begin
 _AFTER = rb"(?![0-9A-Za-z])"  # where it may end
 _KEYS = (
     rb'"(?:@?timestamp|[tT]imeStamp|Timestamp|time|Time|ts|@t|\$date|date|datetime|DateTime|eventtime|'
-    rb"eventTime|event_time|asctime|created|logged_at|t|epochSecond|timeMillis|__REALTIME_TIMESTAMP|"
-    rb'_SOURCE_REALTIME_TIMESTAMP)"\s{0,4}:\s{0,4}"?'
+    rb"eventTime|event_time|asctime|created|logged_at|t|epochSecond|timeMillis|timestampSeconds|"
+    rb"timeUnixNano|__REALTIME_TIMESTAMP|_SOURCE_REALTIME_TIMESTAMP"
+    rb'|(?:time|timestamp)"\s{0,4}:\s{0,4}\{\s{0,4}"seconds)"\s{0,4}:\s{0,4}"?'
 )
 
 
@@ -74,12 +75,14 @@ FORMATS: tuple[Format, ...] = (
            rb"{y}{mm}{dd} (?P<H>[012]\d)(?P<M>[0-5]\d)(?P<S>[0-6]\d)"),
     Format("YYMMDD HH:MM:SS", Kind.LOCAL, rb"{y}{mm}{dd} {1,2}{hms}"),
     Format("web server, with zone", Kind.ABSOLUTE, rb"{d}/{b}/{Y}:{hms}{z}"),
-    Format("day month year, with zone", Kind.ABSOLUTE, rb"(?:{w})?{d}[ -]{b}[ -]{Y}[ :T]{hms}{z}"),
-    Format("day month year", Kind.LOCAL, rb"(?:{w})?{d}[ /-]{b}[ /-]{Y}[ :T]{hms}{p}"),
+    Format("day month year, with zone", Kind.ABSOLUTE,
+           rb"(?:{w})?{d}[ -]?{b}[ -]?{Y}[ :T]:?{hms}{z}"),
+    Format("day month year", Kind.LOCAL, rb"(?:{w})?{d}[ /-]?{b}[ /-]?{Y}[ :T]:?{hms}{p}"),
     Format("month day time zone year", Kind.ABSOLUTE, rb"(?:{w})?{b} {1,2}{d} {hms}{z} {Y}"),
     Format("month day time year", Kind.LOCAL, rb"(?:{w})?{b} {1,2}{d} {hms} {Y}"),
     Format("month day year time", Kind.LOCAL, rb"(?:{w})?{b} {1,2}{d},? {Y},? {hms}{p}"),
     Format("syslog", Kind.YEARLESS, rb"(?:{w})?{b} {1,2}{d} {hms}"),
+    Format("day month", Kind.YEARLESS, rb"{d} {b} {hms}"),
     Format("year/month/day, two digits", Kind.LOCAL, rb"{y}[/.-]{mm}[/.-]{dd},?[T _-]{hms}{p}"),
     Format("day/month/year", Kind.LOCAL, rb"{d}[/.-]{m}[/.-]{Y},?[T _-]{hms}{p}"),
     Format("month/day/year", Kind.LOCAL, rb"{m}[/.-]{d}[/.-]{Y},?[T _-]{hms}{p}"),
@@ -90,9 +93,13 @@ FORMATS: tuple[Format, ...] = (
     Format("ISO 8601, minutes, with zone", Kind.ABSOLUTE, rb"{Y}[-/]{m}[-/]{d}[T ]{hm}{z}"),
     Format("ISO 8601, minutes", Kind.LOCAL, rb"{Y}[-/]{m}[-/]{d}[T ]{hm}"),
     Format("time", Kind.DATELESS, rb"(?P<H>\d\d):(?P<M>\d\d):(?P<S>\d\d)(?:[.,]\d+)?"),
+    Format("time, AM or PM", Kind.DATELESS,
+           rb"(?P<H>1[0-2]|0?[1-9]):(?P<M>\d\d)(?::(?P<S>\d\d))? ?(?P<p>[AaPp])[Mm]"),
+    Format("since boot", Kind.MONOTONIC, rb"\[ {0,12}(?P<u>\d{1,9})\.\d{3}(?:\d{3})?\]"),
 )  # fmt: skip
 GLOG = Format("glog", Kind.YEARLESS, rb"(?P<m>0[1-9]|1[0-2])(?P<d>[0-3]\d) {hms}")
-_VAGUE = (Kind.YEARLESS, Kind.DATELESS)
+_VAGUE = (Kind.YEARLESS, Kind.DATELESS, Kind.MONOTONIC)
+_WORDS_BEFORE = {Kind.DATELESS: 0, Kind.MONOTONIC: 3}  # at most; of others MAX_WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +153,9 @@ def seconds_of(fields: Mapping[str, Any]) -> Any:
     >>> seconds_of({"Y": 2001, "m": 9, "d": 9, "H": 1, "M": 46, "S": 40})
     1000000000
     """
-    if "e" in fields:
-        return fields["e"]
+    for since in ("e", "u"):  # the epoch, or an unknown time
+        if since in fields:
+            return fields[since]
     clock = fields["H"] * 3600 + fields["M"] * 60 + fields.get("S", 0)
     if "d" not in fields:
         return clock
@@ -232,7 +240,7 @@ def detect(line: bytes, arrival: float) -> Stamp | None:
     """
     candidates = list(_json_candidates(line) if line.lstrip()[:1] == b"{" else _candidates(line))
     written = [s for f, s, _ in candidates if f.kind not in _VAGUE and f.name != "epoch"]
-    best: tuple[tuple[bool, int, bool, float, int], Stamp] | None = None
+    best: tuple[tuple[int, int, bool, float, int], Stamp] | None = None
     for order, (format_, seconds, found) in enumerate(candidates):
         if format_.name == "epoch" and written and abs(seconds - written[0]) > 26 * 3600:
             continue
@@ -241,7 +249,13 @@ def detect(line: bytes, arrival: float) -> Stamp | None:
         distance = abs(arrival - seconds) if known else 0.0
         future = known and seconds > arrival + 2 * DAY
         start = found.start("stamp")
-        rank = (vague, start, future, distance if _is_ambiguous(format_) else 0.0, order)
+        rank = (
+            vague + (format_.kind == Kind.MONOTONIC),
+            start,
+            future,
+            distance if _is_ambiguous(format_) else 0.0,
+            order,
+        )
         if best is None or rank < best[0]:
             words = -1 if line.lstrip()[:1] == b"{" else len(line[:start].split())
             if line[start - 1 : start].strip() and words > 0:
@@ -271,10 +285,11 @@ def _candidates(line: bytes) -> Iterator[tuple[Format, int, re.Match[bytes]]]:
     if (found := _GLOG.find(head)) is not None:
         yield GLOG, stamp_seconds(found), found
     for format_, pattern in _ANYWHERE:
-        limit = 0 if format_.kind == Kind.DATELESS else MAX_WORDS
+        limit = _WORDS_BEFORE.get(format_.kind, MAX_WORDS)
         for found in pattern.finditer(head):
             seconds = _seconds(found)
-            if seconds is not None and len(head[: found.start()].split()) <= limit:
+            before = head[: found.start()].strip(b"[(<")
+            if seconds is not None and len(before.split()) <= limit:
                 yield format_, seconds, found
                 break
 

@@ -181,7 +181,7 @@ STEPS = st.one_of(
 
 @given(
     st.lists(st.tuples(STEPS, st.booleans()), min_size=1, max_size=40),
-    st.sampled_from([Kind.ABSOLUTE, Kind.LOCAL, Kind.YEARLESS, Kind.DATELESS]),
+    st.sampled_from([Kind.ABSOLUTE, Kind.LOCAL, Kind.YEARLESS, Kind.DATELESS, Kind.MONOTONIC]),
     st.sampled_from([UTC, PARIS]),
     st.sampled_from([1.0, 10.0, 2.5]),
     st.lists(st.integers(0, 40), max_size=6),

@@ -37,7 +37,7 @@ SPELLINGS = {
     "E/Cart(0): up": Severity.ERROR,
     "\x01 W/Cart ( 0): up": Severity.WARNING,
     "\x01 error up": Severity.ERROR,
-    "\x01 Error up": Severity.INFO,
+    "\x01 Error up": Severity.ERROR,
     "\x01 host app[0]: \x01 [main] WARN up": Severity.WARNING,
     "\x01 host sshd[0]: Failed password for bob": Severity.INFO,
     "\x01 stdout F up": Severity.INFO,
