@@ -18,7 +18,8 @@ time being one), and which share of the time it lasted: two weeks of memory. Fro
   time. Whether errors never pause takes a quarter of a day to be seen (36 merge times).
 - A more severe level takes over when it has come three times. Once twenty failures have been seen
   under a rule, it stays: what is more severe has always been part of it. Then it changes only when
-  it has ceased to be rare.
+  it has ceased to be rare, or when what is more severe has come ten times and is no fewer than a
+  twentieth of the failures: then that is what the others lead to, or hide.
 
 Between choosing and giving up there is room (half as much again, for rates twice as much), so that
 a rule does not flutter.
@@ -42,6 +43,7 @@ RARE = (1 / 2, 1 / 3, 1 / 10)  # of the time, by level
 RARE_RATE = 1 / 20
 ENOUGH = 3  # failures, to learn from
 SETTLED = 20  # failures, after which a rule stays
+MANY, SHARE = 10, 1 / 20  # more severe failures, and their share, that unsettle it
 YOUNG = 6  # merge times
 RESTLESS = 36  # merge times, before lines that never pause are taken for the level
 PATIENCE = 100  # horizons
@@ -175,11 +177,13 @@ class AutomaticRule:
         return share
 
     def _stays(self, shares: NDArray[np.float64]) -> bool:
-        """Return whether many failures were seen under the rule, and it is still rare."""
+        """Return whether many failures were seen under the rule, and it still says what matters."""
         level, rate = self._place
         bound = 2 * RARE_RATE if rate else 1.5 * RARE[level]
         seen = self._times[self._place] - self._since
-        return bool(seen >= SETTLED and shares[self._place] <= bound)
+        worse = self._times[:level, 0].max(initial=0)
+        outdone = worse >= max(MANY, SHARE * self._times[self._place])
+        return bool(seen >= SETTLED and shares[self._place] <= bound and not outdone)
 
     def _choose_level(self, shares: NDArray[np.float64]) -> int:
         critical, error, warning = self._times[:, 0].tolist()

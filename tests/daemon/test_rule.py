@@ -112,6 +112,23 @@ def test_a_rule_under_which_twenty_failures_were_seen_stays() -> None:
     assert healths[5 * DAY + 50] is Health.RED
 
 
+@pytest.mark.parametrize(("gap", "level"), [(13 * HOUR, CRITICAL), (60 * HOUR, ERROR)])
+def test_a_rule_that_stayed_gives_way_to_what_is_worse_where_that_is_no_rare_exception(
+    gap: int, level: Severity
+) -> None:
+    days = 40
+    lines = {
+        ERROR: every(2 * HOUR, end=days * DAY),
+        CRITICAL: every(gap, end=days * DAY, start=3 * DAY),
+    }
+
+    rule, changes, _ = follow(lines, range(days * DAY))
+
+    assert rule.rule == FailureRule(level)
+    assert changes[0][1] == FailureRule(ERROR)
+    assert len(changes) == 1 + (level is CRITICAL)
+
+
 def test_a_rule_that_stayed_gives_way_when_it_is_no_longer_rare() -> None:
     lines = {ERROR: every(4 * HOUR, end=5 * DAY) | dict.fromkeys(range(5 * DAY, 14 * DAY), 3)}
 
