@@ -30,8 +30,15 @@ Bools = NDArray[np.bool_]
 
 EDGES = np.array([-4, -2.5, -1.5, -0.75, 0.75, 1.5, 2.25, 3, 4, 5.5, 7.5], np.float32)
 """Between the bins, in standard deviations."""
+_MIDDLE = int(np.searchsorted(EDGES, 0.0))
+OUTWARDS = (
+    (_MIDDLE, None),
+    *((place, place - 1) for place in range(_MIDDLE + 1, len(EDGES) + 1)),
+    *((place, place + 1) for place in range(_MIDDLE - 1, -1, -1)),
+)
+"""Every bin, from the middle outwards, and the one before it."""
 LEAST, MOST = -2.0, 6.0  # weights of evidence are clipped
-DOUBT = 0.7  # observations at the base rate that are added to those of every bin
+DOUBT = 0.7  # observations that are added to those of every bin, at the rate of the one before it
 SPILL = 0.15  # of a bin's observations that count in each of its neighbours
 TOPS = (1, 2, 3, 6)  # places of the greatest of all weights that are told
 LARGEST = 6.0  # no pool is larger
@@ -121,7 +128,12 @@ class Evidence:
         counts[..., 1:-1] *= 1 - 2 * SPILL
         counts[..., 1:-1] += SPILL * (self._counts[..., :-2] + self._counts[..., 2:])
         base = (self._totals[1] / self._totals[0])[:, None, None]
-        rate = (counts[1] + DOUBT * base) / (counts[0] + DOUBT)
+        rate = np.empty_like(counts[0])
+        for place, inner in OUTWARDS:
+            usual = base[..., 0] if inner is None else rate[..., inner]
+            rate[..., place] = (counts[1, ..., place] + DOUBT * usual) / (
+                counts[0, ..., place] + DOUBT
+            )
         rate = np.minimum(np.maximum(rate, 1e-5), 1 - 1e-5)
         evidence = np.log(rate / (1 - rate)) - np.log(base / (1 - base))
         self._weights[:, :-1] = np.minimum(np.maximum(evidence, LEAST), MOST)

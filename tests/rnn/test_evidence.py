@@ -46,6 +46,17 @@ def test_a_value_that_often_comes_to_nothing_speaks_against_an_onset() -> None:
     assert judge.weights(judge.place(row(3.5, 0, 0)))[0, 0] < -1
 
 
+def test_a_value_beyond_all_that_were_seen_means_what_the_most_extreme_of_them_meant() -> None:
+    judge = evidence()
+    note(judge, row(0, 0, 0), came=False, times=1000)
+    note(judge, row(3.5, -3.5, 0), came=True, times=2 * HORIZON)
+
+    seen, beyond = (judge.weights(judge.place(row(x, -x, 0)))[0, :2] for x in (3.5, 9.0))
+
+    assert beyond == pytest.approx(seen, rel=0.2)
+    assert (beyond > 2).all()
+
+
 def test_the_same_share_of_onsets_is_more_evidence_if_seen_more_often() -> None:
     judge = evidence()
     note(judge, row(0, 0, 0), came=False, times=1000)
