@@ -2,10 +2,9 @@
 
 Every line is an event of a stream (see codecs/sessions.py), and every event has a surprise under
 the forecast made just before it. Noisy streams are always surprising, and quiet ones never: what
-counts is the *excess*, the surprise beyond what the forecast itself expected. One swapped pair of
-lines is chance, and a minute of them is news: so the excess of each component is added up over a
-while, and told in deviations of what the forecasts allowed for. The component that is worst tells,
-and all of them together; which one it is does not matter.
+counts is the *excess*, the surprise beyond what the forecast itself expected, added up as disorder
+(see disorder.py). The component that is worst tells, and all of them together; which one it is does
+not matter.
 """
 
 import math
@@ -18,11 +17,9 @@ from numpy.typing import NDArray
 
 from rnnd.codecs.sessions import Events, Streams
 from rnnd.codecs.tick import MAX_EXAMPLE, Tick, TickPart
+from rnnd.daemon.disorder import LIMIT, SHRINK, SPANS, Disorder
 from rnnd.rnn.events import EventModel, EventSettings, Surprise
 
-SPANS = (60.0, 300.0)  # s over which the excess is added up
-LIMIT = 6.0  # nats of excess that one event can have in a sum
-SHRINK = 1.0  # nats² added to every variance: so little news is no news
 MOST = 12.0  # deviations of disorder that are told
 UNUSUAL = 0.995  # quantile of the surprise from which on an event counts as unusual
 MAX_UNUSUAL = 3  # events of a tick that are told
@@ -76,9 +73,8 @@ class EventWatch:
         settings = settings or EventSettings()
         self._streams = Streams(settings.symbols, settings.streams)
         self._model = EventModel(settings, seed)
-        self._keep = np.exp(-tick / np.array(SPANS))[:, None, None]  # (spans, 1, 1)
-        # Excess and variance of each component; the last for all of them.
-        self._sums = np.zeros((len(SPANS), 2, self._streams.components + 1))
+        self._keep = np.exp(-tick / np.array(SPANS))
+        self._disorder = Disorder(self._streams.components, tick)
         self._often = np.zeros(len(SPANS))  # unusual events
         self._histogram = np.zeros(BINS)  # of the surprises
         self._fresh = np.zeros(BINS)  # those of this lot
@@ -92,10 +88,10 @@ class EventWatch:
         events = self._streams.events(tick.number, parts, joined)
         result = self._model.step(events.symbols, events.streams)
         excess = result.excess.clip(-LIMIT, LIMIT)
-        disorder = self._disorder(excess, result.variance, events.components)
+        disorder = self._disorder.step(excess, result.variance, events)
         worst = disorder[:, :-1].max(axis=1)
         often = int((result.surprise > self._level).sum())
-        self._often = self._often * self._keep[:, 0, 0] + often
+        self._often = self._often * self._keep + often
         greatest = float(result.surprise.max(initial=0.0))
         now = float(excess.sum()) / (len(events) + SHRINK)
         vector = np.empty(len(self.names), np.float32)
@@ -106,22 +102,6 @@ class EventWatch:
         unusual = tuple(self._tell(tick, parts, joined, events, result, i) for i in told)
         ranks = self._rank(result.surprise, greatest, float(worst[-1]))
         return EventTick(vector, ranks, unusual)
-
-    def _disorder(
-        self,
-        excess: NDArray[np.float32],
-        variance: NDArray[np.float32],
-        components: NDArray[np.int64],
-    ) -> NDArray[np.float64]:
-        """Return the excess of each component and, last, of all, in deviations: (spans, C + 1)."""
-        self._sums *= self._keep
-        if len(excess):
-            now = np.zeros(self._sums.shape[1:])
-            now[0] = np.bincount(components, excess, now.shape[1])
-            now[1] = np.bincount(components, variance, now.shape[1])
-            now[:, -1] = now.sum(axis=1)
-            self._sums += now
-        return self._sums[:, 0] / np.sqrt(self._sums[:, 1] + SHRINK)
 
     def _rank(
         self, surprise: NDArray[np.float32], greatest: float, disorder: float
@@ -173,7 +153,7 @@ class EventWatch:
         return {
             "streams": self._streams.state(),
             "model": self._model.state(),
-            "sums": self._sums.copy(),
+            "disorder": self._disorder.state(),
             "often": self._often.copy(),
             "histogram": self._histogram.copy(),
             "fresh": self._fresh.copy(),
@@ -187,7 +167,7 @@ class EventWatch:
         """Take over what another watch's `state` gave."""
         self._streams.restore(state["streams"])
         self._model.restore(state["model"])
-        self._sums = np.array(state["sums"])
+        self._disorder.restore(state["disorder"])
         self._often = np.array(state["often"])
         self._histogram = np.array(state["histogram"])
         self._fresh = np.array(state["fresh"])

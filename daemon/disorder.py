@@ -1,0 +1,104 @@
+"""How far the order of an app's events is from what was forecast, in deviations.
+
+One swapped pair of lines is chance, and a minute of them is news: so the excess of each component,
+the surprise of its events beyond what the forecast itself expected, is added up over a while, and
+told in deviations of what the forecasts allowed for. A forecast may be wrong in that too, above all
+while the network is young: so what is usual for a component is learnt, and taken off.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnd.codecs.sessions import Events
+
+SPANS = (60.0, 300.0)  # s over which the excess is added up
+LIMIT = 6.0  # nats of excess that one event can have in a sum
+SHRINK = 1.0  # nats² added to every variance: so little news is no news
+SETTLED = 200.0  # events of a component after which its excess counts half
+LONG_RUN = 5000.0  # events over which a component's usual excess reaches
+
+
+class Disorder:
+    """Adds up the excess of each of *components*, over a while of ticks of *tick* seconds."""
+
+    def __init__(self, components: int, tick: float) -> None:
+        self._components = components
+        self._keep = np.exp(-tick / np.array(SPANS))[:, None, None]  # (spans, 1, 1)
+        # Excess and variance of each component; the last for all of them.
+        self._sums = np.zeros((len(SPANS), 2, components + 1))
+        self._usual = UsualExcess(2 * components)
+
+    def step(
+        self, excess: NDArray[np.float32], variance: NDArray[np.float32], events: Events
+    ) -> NDArray[np.float64]:
+        """Return the disorder of each component and, last, of all: (spans, C + 1).
+
+        *excess* and *variance*: of each of a tick's *events*.
+        """
+        self._sums *= self._keep
+        if len(excess):
+            # Sessions are read otherwise, from when it was found out how they are told apart.
+            in_session = events.streams >= self._components
+            places = events.components + self._components * in_session
+            now = np.zeros(self._sums.shape[1:])
+            corrected = self._usual.correct(excess, variance, places)
+            now[:, :-1] = corrected.reshape(2, 2, -1).sum(axis=1)
+            now[:, -1] = now.sum(axis=1)
+            self._sums += now
+        return np.asarray(self._sums[:, 0] / np.sqrt(self._sums[:, 1] + SHRINK))
+
+    def state(self) -> dict[str, Any]:
+        """Return what must be saved to go on identically."""
+        return {"sums": self._sums.copy(), "usual": self._usual.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what another one's `state` gave."""
+        self._sums = np.array(state["sums"], np.float64)
+        self._usual.restore(state["usual"])
+
+
+class UsualExcess:
+    """What the events at each of so many *places* surprise beyond their forecasts in the long run.
+
+    Right forecasts have an excess of mean 0, of the variance that they allowed for. Those of a
+    young network, or of a component that nobody could forecast, have not: what is usual is taken
+    off, a variance beyond the allowed one is allowed, and a place of which little is known counts
+    little.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._seen = np.zeros(places)  # events
+        # Mean excess, mean square of it, and mean variance allowed for an event.
+        self._means = np.zeros((3, places))
+
+    def correct(
+        self,
+        excess: NDArray[np.float32],
+        variance: NDArray[np.float32],
+        places: NDArray[np.int64],
+    ) -> NDArray[np.float64]:
+        """Return the corrected excess and variance of the events at each place; learn from them."""
+        result = np.zeros((2, len(self._seen)))
+        here, at = np.unique(places, return_inverse=True)
+        came = np.bincount(at)
+        sums = np.array([np.bincount(at, x) for x in (excess, excess * excess, variance)])
+        seen = self._seen[here]
+        mean, square, allowed = self._means[:, here]
+        trust = seen / (seen + SETTLED)
+        result[0, here] = trust * (sums[0] - came * np.maximum(mean, 0.0))
+        result[1, here] = sums[2] * np.maximum(square / (allowed + 1e-2), 1.0)
+        self._seen[here] = seen = seen + came
+        rate = np.minimum(came / np.minimum(seen + 20.0, LONG_RUN), 1.0)
+        self._means[:, here] += rate * (sums / came - self._means[:, here])
+        return result
+
+    def state(self) -> list[Any]:
+        """Return what must be saved to go on identically."""
+        return [self._seen.copy(), self._means.copy()]
+
+    def restore(self, state: Sequence[Any]) -> None:
+        """Take over what another one's `state` gave."""
+        self._seen, self._means = (np.array(part, np.float64) for part in state)
