@@ -28,6 +28,7 @@ MAX_SOURCES = 256  # with a reader of their own; further files share them
 FAILURES_SHOWN = 20
 BAD_ROW = "bad_incident"  # among the reasons of reading errors
 EXPLAIN_EVERY = 5.0  # s; an explanation takes some 50 ms of a processor
+EXPLAIN_CALM_EVERY = 60.0  # s; of an app that is neither orange nor red
 
 
 class Pipeline(Protocol):
@@ -308,14 +309,15 @@ class App:
         """Return what raises the probability of a failure, where it is raised; not too often."""
         last = self._last
         explain = getattr(self.pipeline, "reasons", None)
-        if last is None or explain is None or self.catching_up:
+        if last is None or explain is None or self.catching_up or not last.raised:
             return ()
         if self._explained is not None:
             time, at = self._explained
-            if time == last.time or self._monotonic - at < EXPLAIN_EVERY:
+            every = EXPLAIN_EVERY if _health(last) > Health.GREEN else EXPLAIN_CALM_EVERY
+            if time == last.time or self._monotonic - at < every:
                 return self._reasons
         self._explained = last.time, self._monotonic
-        self._reasons = explain() if last.raised else ()
+        self._reasons = explain()
         return self._reasons
 
     def _skill(self) -> dict[float, float]:

@@ -104,9 +104,11 @@ class History:
         self._unusual: deque[Unusual] = deque(maxlen=UNUSUAL)
         self._horizon = app.horizon
         self._evidences = Evidences(round(app.horizon / app.tick))
+        self._recent: Recent | None = None  # as long as nothing changes
 
     def note(self, prediction: Prediction) -> None:
         """Take in what was said at the end of one tick."""
+        self._recent = None
         self._evidences.note(prediction.tick.counts)
         self._settle(prediction)
         _, _, red = next(iter(prediction.probabilities.values()))
@@ -121,6 +123,7 @@ class History:
 
     def note_late(self, time: float) -> None:
         """Give alarms their outcome by a failure that began at *time* and was not known then."""
+        self._recent = None
         for place, alarm in enumerate(self._alarms):
             if alarm.outcome != "true" and alarm.time < time <= alarm.time + self._horizon:
                 lead = time - alarm.time
@@ -178,14 +181,16 @@ class History:
 
     def recent(self) -> Recent:
         """Return the past for other threads."""
-        return Recent(
-            self._stretch,
-            tuple(self._stretches),
-            tuple(reversed(self._alarms)),
-            tuple(reversed(self._lines)),
-            self._evidences.standing_out(self._text),
-            tuple(reversed(self._unusual)),
-        )
+        if self._recent is None:
+            self._recent = Recent(
+                self._stretch,
+                tuple(self._stretches),
+                tuple(reversed(self._alarms)),
+                tuple(reversed(self._lines)),
+                self._evidences.standing_out(self._text),
+                tuple(reversed(self._unusual)),
+            )
+        return self._recent
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved."""
@@ -199,6 +204,7 @@ class History:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what another history's `state` gave."""
+        self._recent = None
         self._stretches.extend(msgspec.convert(state["stretches"], list[Stretch]))
         self._alarms.extend(msgspec.convert(state["alarms"], list[Alarm]))
         self._lines.extend(msgspec.convert(state["lines"], list[Line]))

@@ -61,7 +61,7 @@ class Prediction:
     unusual_alarm: bool = False  # this tick begins something more unusual than usual
     threshold: float = 1.0  # the probability of the alarm's horizon from which on it is red
     failing: bool = False  # red now, or so lately that more of it would be the same failure
-    raised: bool = False  # a failure is more probable than it usually is
+    raised: bool = False  # a failure is more probable than it usually is, where there was one
     reasons: tuple[Reason, ...] = ()  # of an alarm that was raised, the most important first
     new_rule: str | None = None  # what counts as a failure from the next tick on, if that changed
 
@@ -211,6 +211,7 @@ class AppPipeline:
         explained = decision.alarm[0] and self._explains_alarms
         reasons = self._explain(number) if explained else ()
         triples = share_out(forecast.probabilities)
+        usual = self.scoreboard.brier[0].base_rate
         new_rule = self._choose_rule(number)
         return Prediction(
             time=(number + 1) * self.app.tick,
@@ -226,7 +227,7 @@ class AppPipeline:
             unusual_alarm=alarm,
             threshold=float(decision.threshold[0]),
             failing=observed is Health.RED or bool(immune[RED] > 0),
-            raised=bool(red[0] > RAISED * self.scoreboard.brier[0].base_rate),
+            raised=self.scoreboard.alarm.failures > 0 and bool(red[0] > RAISED * usual),
             reasons=reasons,
             new_rule=new_rule,
         )
