@@ -171,6 +171,7 @@ class Lineage:
         self._directory_modified = -1
         self._unsure = False  # whether all files beside the log were seen
         self._copied = False  # a file of which nothing was read has a copy, as it seems
+        self._copied_at = NEVER  # ns; when the oldest copy was made of what may be unread
 
     # Looking
 
@@ -254,7 +255,7 @@ class Lineage:
             self.place = os.path.realpath(self.name)
             places.add(self.place)
         self._directory_modified = poll.surroundings.modified(os.path.dirname(self.place))  # noqa: PTH120
-        self._copied = False
+        self._copied, self._copied_at = False, NEVER
         candidates = [one for place in places for one in poll.surroundings.candidates(place)]
         steady = all(poll.surroundings.are_steady(place) for place in places)
         for one in candidates:
@@ -279,9 +280,8 @@ class Lineage:
             self._to_the_end(follower)
         if latest is not None and latest in self.followers:
             self._to_the_end(latest)
-        if self._floor == NEVER:
-            history = [one.modified for one in self._done.values() if one.foreign]
-            self._floor = max(history, default=-1) + 1
+        if current is not None and not self.due:
+            self._floor = min(current.modified, self._copied_at)
         self._forget(candidates)
 
     def _find_lost(
@@ -443,7 +443,8 @@ class Lineage:
                 if not candidate.packed and reading.holds(candidate, known.signature):
                     lineage._grow(candidate, known, reading, poll)
                     return True
-        old = candidate.modified < self._floor and not asked
+        modified = candidate.modified + (SLACK if candidate.packed else 0)
+        old = modified < self._floor and not asked
         if old and candidate.packed:
             self._remember(candidate, None)
             return True
@@ -459,12 +460,14 @@ class Lineage:
             alive = poll.alive.get(follower.key) is follower and not follower.packed
             if alive and follower.has(reading.descriptor(candidate)):
                 self._copied |= not follower.signature.offset
-                return True
-            if reading.holds(candidate, follower.signature) or (
+            elif reading.holds(candidate, follower.signature) or (
                 alive and reading.begins(candidate, follower.signature)
             ):
                 self.due |= alive  # it was truncated since we looked at it
-                return True
+            else:
+                continue
+            self._copied_at = min(self._copied_at, candidate.modified)
+            return True
         for key, known in self._done.items():
             if asked and known.foreign:
                 continue

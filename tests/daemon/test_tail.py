@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rnnd.daemon import lineage
 from rnnd.daemon.lineage import LINKED_PATIENCE, UNLINKED_PATIENCE
 from rnnd.daemon.tail import Tailer
 
@@ -633,6 +634,26 @@ def test_a_copy_seen_before_the_truncation_is_read_though_the_log_grew_meanwhile
     bench.poll()
 
     assert sorted(bench.numbers()) == list(range(bench.written))
+
+
+def test_rotations_at_every_look_are_known_when_they_are_more_than_is_remembered(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lineage, "MAX_DONE", 8)
+    bench.write(1)
+    bench.poll()
+    start = bench.log.stat().st_mtime_ns
+    for day in range(20):
+        now = start + (day + 1) * 10**10
+        bench.write(3)
+        copy = bench.copytruncate(f".{20260101 + day}")
+        os.utime(copy, ns=(now, now))
+        for older in bench.directory.glob(f"app.log.{20260100 + day}"):
+            compress(older)
+        os.utime(bench.log, ns=(now, now + 1000))
+        bench.poll()
+
+    assert bench.all_once_in_order()
 
 
 def test_an_editor_that_saves_a_copy_gives_nothing_twice(bench: Bench) -> None:
