@@ -15,7 +15,7 @@ from rnnd.daemon.incident_list import IncidentList
 from rnnd.daemon.pipeline import AppPipeline, Prediction
 from rnnd.daemon.progress import Progress
 from rnnd.daemon.reasons import Reason
-from rnnd.daemon.state import StateFile, encode
+from rnnd.daemon.state import Snapshot, StateFile
 from rnnd.daemon.tail import Tailer
 from rnnd.daemon.tally import AppStatus, Failure, Tally
 from rnnd.daemon.words import clock
@@ -101,6 +101,7 @@ class App:
         self._reasons: tuple[Reason, ...] = ()
         self._explained: tuple[float, float] | None = None  # the tick's end, and when
         self._seconds = 0.0  # of a processor, spent on ticks
+        self._late = 0  # failures that became known late
 
     def load(self) -> None:
         """Go on from the saved state, if there is one; raises `CheckpointError`."""
@@ -118,10 +119,15 @@ class App:
         self._failures.extend(Failure(time, lead) for time, lead in state["failures"])
         log.info("%s goes on after %d lines", self.settings.name, self.tally.lines)
 
-    def encode(self) -> bytes:
+    @property
+    def changes(self) -> int:
+        """Grows with all that comes from outside; what time alone does is not counted."""
+        return self.tailer.changes + self._late
+
+    def snapshot(self) -> Snapshot:
         """Return the state, all of it as of one moment."""
         self._count_files()
-        return encode(
+        return Snapshot.of(
             {
                 "pipeline": self.pipeline.state(),
                 "tailer": self.tailer.state(),
@@ -174,6 +180,7 @@ class App:
             self._incidents.bad = 0
         for late in self.pipeline.take_incidents(starts) if starts is not None else ():
             lead = None if late.outcomes.lead is None else late.outcomes.lead * self.settings.tick
+            self._late += 1
             self.tally.note_outcomes(late.outcomes, self.settings.tick)
             self.history.note_late(late.time)
             self._failures.append(Failure(late.time, lead))

@@ -2,8 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,8 @@ from rnnd.daemon.files import why
 from rnnd.daemon.incidents import ignore, load_incidents
 from rnnd.daemon.notify import Notifier
 from rnnd.daemon.pipeline import AppPipeline, Prediction
-from rnnd.daemon.state import StateDirectory, StateFile
+from rnnd.daemon.saving import Saved, Saver
+from rnnd.daemon.state import StateDirectory
 from rnnd.daemon.tally import ServiceStatus
 from rnnd.daemon.watch import Watcher
 from rnnd.errors import RnndError
@@ -66,7 +66,7 @@ class Service:
         self._stop = threading.Event()
         self._next_settings: Settings | None = None
         self._apps: dict[str, App] = {}
-        self._saving: dict[str, Future[int]] = {}
+        self._saver = Saver(self._wake)
         now = self._clock.now()
         self._status = ServiceStatus(started_at=now, reload_at=now, state_directory=settings.state)
 
@@ -96,18 +96,18 @@ class Service:
         """
         with ExitStack() as stack:
             directory = stack.enter_context(StateDirectory(Path(self.settings.state)))
-            saver = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="saver"))
+            stack.enter_context(self._saver)
             stack.callback(self._close_apps)
             for app in self.settings.apps:
                 self._apps[app.name] = self._open(app, self._make_pipeline(app), directory)
             watcher = Watcher(self._wake)
             stack.callback(watcher.stop)
             watcher.start()
-            self._work(directory, watcher, saver)
+            self._work(directory, watcher)
             self._notifier.stopping()
             self._save_all()
 
-    def _work(self, directory: StateDirectory, watcher: Watcher, saver: ThreadPoolExecutor) -> None:
+    def _work(self, directory: StateDirectory, watcher: Watcher) -> None:
         self._notifier.ready("reading what the logs hold")
         watcher.watch(self._patterns())
         saved = watched = self._clock.monotonic()
@@ -124,12 +124,12 @@ class Service:
                     return
             now = self._clock.monotonic()
             if now - saved >= self.settings.checkpoint_every:
-                self._save_behind(saver)
+                self._saver.ask(self._apps, now)
                 saved = now
             if now - watched >= POLL:
                 watcher.watch(self._patterns())
                 watched = now
-            self._collect_saved()
+            self._note(self._saver.turn(self._apps, now))
             self._publish()
             if not busy and self._clock.wait(self._wake, POLL):
                 self._clock.wait(self._stop, PAUSE)
@@ -198,54 +198,24 @@ class Service:
 
     # Saving
 
-    def _save_behind(self, saver: ThreadPoolExecutor) -> None:
-        """Save every app while reading goes on; one that is still being saved waits its turn."""
-        for name, app in self._apps.items():
-            if name not in self._saving:
-                self._saving[name] = saver.submit(_write, app.file, app.encode())
-
-    def _collect_saved(self) -> None:
-        for name, future in list(self._saving.items()):
-            if future.done():
-                del self._saving[name]
-                self._note_saved(name, future)
-
-    def _note_saved(self, name: str, future: Future[int]) -> None:
-        error = future.exception()
-        if isinstance(error, OSError):
-            log.error("%s: the state could not be saved (%s)", name, why(error))
-            failures = self._status.checkpoint_failures + 1
-            self._status = replace(self._status, checkpoint_failures=failures)
-            return
-        status = self._status
-        self._status = replace(
-            status,
-            checkpoint_at={**status.checkpoint_at, name: self._clock.now()},
-            checkpoint_bytes={**status.checkpoint_bytes, name: future.result()},
-        )
-
     def _save(self, app: App) -> None:
-        """Save *app* before going on, after what is being saved of it."""
-        name = app.settings.name
-        if name in self._saving:
-            self._note_saved(name, _waited_for(self._saving.pop(name)))
-        future: Future[int] = Future()
-        try:
-            future.set_result(_write(app.file, app.encode()))
-        except OSError as error:
-            future.set_exception(error)
-        self._note_saved(name, future)
+        """Save *app* before going on."""
+        self._note(self._saver.save(app, self._clock.monotonic()))
+
+    def _note(self, saved: Iterable[Saved]) -> None:
+        for one in saved:
+            status = self._status
+            if one.error is not None:
+                log.error("%s: the state could not be saved (%s)", one.app, why(one.error))
+                failures = status.checkpoint_failures + 1
+                self._status = replace(status, checkpoint_failures=failures)
+                continue
+            self._status = replace(
+                status,
+                checkpoint_at={**status.checkpoint_at, one.app: self._clock.now()},
+                checkpoint_bytes={**status.checkpoint_bytes, one.app: one.size},
+            )
 
     def _save_all(self) -> None:
         for app in self._apps.values():
             self._save(app)
-
-
-def _waited_for(future: Future[int]) -> Future[int]:
-    future.exception()
-    return future
-
-
-def _write(file: StateFile, data: bytes) -> int:
-    file.save(data)
-    return len(data)

@@ -4,12 +4,13 @@ import fcntl
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from rnnd.daemon.files import UNFINISHED, why, write_atomically
 from rnnd.errors import CheckpointError, RnndError
-from rnnd.rnn.checkpoint import flatten, pack, unflatten, unpack
+from rnnd.rnn.checkpoint import Arrays, flatten, pack, unflatten, unpack
 
 log = logging.getLogger(__name__)
 
@@ -111,10 +112,27 @@ class StateFile:
         write_atomically(self.path, data)
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A state as of one moment: whoever it was taken of may change meanwhile."""
+
+    arrays: Arrays
+    meta: dict[str, Any]
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Self:
+        """Return a copy of *state*."""
+        arrays, meta = flatten(state)
+        return cls({name: array.copy() for name, array in arrays.items()}, meta)
+
+    def encode(self) -> bytes:
+        """Return the bytes of a state file."""
+        return pack(KIND, self.arrays, self.meta)
+
+
 def encode(state: Mapping[str, Any]) -> bytes:
     """Return *state* as the bytes of a state file."""
-    arrays, meta = flatten(state)
-    return pack(KIND, arrays, meta)
+    return pack(KIND, *flatten(state))
 
 
 def decode(data: bytes) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class Tailer:
     ) -> None:
         self.patterns = [os.path.abspath(pattern) for pattern in patterns]  # noqa: PTH100  keeps links
         self.counts: Counter[str] = Counter()  # rotations, truncations, lost bytes
+        self.changes = 0  # how often anything was read, or another file found
         self._chunk = chunk
         self._max_open = max_open
         self._history = history
@@ -81,6 +82,7 @@ class Tailer:
 
     def read(self, source: str) -> bytes:
         """Return the next whole lines of *source*; empty when there are none now."""
+        self.changes += 1
         lineage = self._ready[source]
         follower = next(one for one in lineage.followers if one.unread)
         lines = self._read(lineage, follower)
@@ -97,6 +99,7 @@ class Tailer:
             lineage.look(poll)
         for lineage in self._lineages.values():
             if lineage.due:
+                self.changes += 1
                 lineage.settle(poll)
         self._arrive(poll)
         for lineage in self._lineages.values():
@@ -151,6 +154,7 @@ class Tailer:
                 if not known:
                     floor = self._history_from(path, poll) if first else self._since
                     lineage = self._lineages[path] = Lineage(path, floor)
+                    self.changes += 1
                     poll.kinship.add(lineage)
                     lineage.settle(poll)
         if first:

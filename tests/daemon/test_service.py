@@ -205,7 +205,7 @@ def test_a_saved_app_goes_on_where_it_was(bench: Bench) -> None:
     bench.log.write_bytes(b"1 a\n2 b")
     app = bench.app()
     settle(app, 0.0)
-    app.file.save(app.encode())
+    app.file.save(app.snapshot().encode())
     app.close()
     bench.log.write_bytes(b"1 a\n2 b\n3 c\n")
 
@@ -236,6 +236,35 @@ def test_the_service_saves_by_its_period(bench: Bench) -> None:
 
     assert service.status().checkpoint_at == {"app": 77.0}
     assert (bench.directory / "state" / "app.rnnd.previous").exists()
+
+
+def test_reading_goes_on_while_the_disk_is_slow(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.log.write_bytes(b"1 a\n")
+    bench.settings = msgspec.structs.replace(bench.settings, checkpoint_every=1.0)
+    service, quick, slow = bench.service(), threading.Event(), threading.Event()
+    sync = os.fsync
+
+    def wait(descriptor: int) -> None:
+        slow.set()
+        assert quick.wait(60)
+        sync(descriptor)
+
+    def turn() -> None:
+        if slow.is_set() and not quick.is_set():
+            with bench.log.open("ab") as log:
+                log.write(b"2 b\n")
+        if service.status().apps and service.status().apps[0].tally.lines > 5:
+            quick.set()
+            service.stop()
+
+    monkeypatch.setattr(files.os, "fsync", wait)
+    bench.clock.on_wait = turn
+    service.run()
+
+    assert service.status().apps[0].tally.lines > 5
+    assert service.status().checkpoint_failures == 0
 
 
 def test_a_full_disk_is_counted_and_the_daemon_goes_on(

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rnnd.daemon import files
-from rnnd.daemon.state import StateDirectory, StateFile, decode, encode
+from rnnd.daemon.state import Snapshot, StateDirectory, StateFile, decode, encode
 from rnnd.errors import CheckpointError, RnndError
 from rnnd.rnn import checkpoint
 
@@ -23,6 +23,16 @@ def test_a_state_comes_back_bit_for_bit() -> None:
 
     assert state["weights"].tobytes() == STATE["weights"].tobytes()  # type: ignore[attr-defined]
     assert (state["offset"], state["names"]) == (7, ["a", "b"])
+
+
+def test_a_snapshot_does_not_change_with_what_it_was_taken_of() -> None:
+    weights, names = np.zeros(3), ["a"]
+    snapshot = Snapshot.of({"weights": weights, "names": names})
+    weights += 1
+    names.append("b")
+
+    assert decode(snapshot.encode())["names"] == ["a"]
+    assert not decode(snapshot.encode())["weights"].any()
 
 
 def test_there_is_no_state_at_first(tmp_path: Path) -> None:
