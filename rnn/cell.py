@@ -40,7 +40,7 @@ from rnnd.rnn.parameters import (
 )
 from rnnd.rnn.steppers import Step
 
-AHEAD = 1 << 14
+AHEAD = 1 << 15
 """Numbers of one gate that are prepared ahead of the loop: few enough to stay in the cache."""
 
 Views: TypeAlias = list[tuple[Array, ...]]

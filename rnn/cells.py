@@ -104,11 +104,16 @@ class GRU(Cell):
         p[self.b_m] = 0
 
     def forth(self, trace: Trace) -> Views:
-        """Return h before as a factor and as it is, h after, z (h - n), m, r and z, r, z, n."""
-        m, r, z, n = trace.gates.swapaxes(0, 1)
-        before, rz = (products.factor(trace.h), trace.h), trace.gates[:, 1:3]
+        """Return h before as a factor and as it is, h after, z (h - n), and m, r, z, n apart.
+
+        Before these come m, r and z together, and r and z.
+        """
+        gates = trace.gates
+        before = products.factor(trace.h), trace.h
         part = (trace.of_stretch(t)[0] for t in range(len(trace.d)))
-        return list(zip(*before, trace.outputs, part, m, rz, r, z, n, strict=False))
+        together = gates[:, :3], gates[:, 1:3]
+        apart = gates.swapaxes(0, 1)
+        return list(zip(*before, trace.outputs, part, *together, *apart, strict=False))
 
     def back(self, trace: Trace) -> Views:
         """Return the factors, z, and the gradients: all, and those of w_h as a factor."""
@@ -116,16 +121,15 @@ class GRU(Cell):
         return list(zip(trace.gates, trace.more[:, 0], trace.d.swapaxes(1, 2), loop, strict=False))
 
     def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
-        multiply, u, b_m = products.multiplication(trace.batch), trace.u, p[self.b_m]
+        multiply, u = products.multiplication(trace.batch), trace.u
         product = products.product(u, self.hidden_size)
-        u_m, u_rz = u[0], u[1:]
         half = np.asarray(0.5, u.dtype)
         trace.h[0] = state
         for times in self._stretches(p, trace):
-            for factor, before, after, part, m, rz, r, z, n in trace.forth[times]:
+            trace.gates[times, 0] = p[self.b_m]
+            for factor, before, after, part, mrz, rz, m, r, z, n in trace.forth[times]:
                 multiply(factor, w_h, product)
-                np.add(u_m, b_m, m)
-                np.add(rz, u_rz, rz)
+                np.add(mrz, u, mrz)
                 sigmoid(rz, half)
                 np.multiply(r, m, after)
                 np.add(n, after, n)

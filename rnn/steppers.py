@@ -87,26 +87,28 @@ def _inputs_of_gru(w: Array, m: Array) -> Array:
 
 def lstm(w_x: Array, w_h: Array, b: Array) -> Step:
     """Return what takes the steps of the LSTM."""
-    # Blocks of H numbers: 0 ends with the 1, 1 h, 2 c, 3 g, 4 f, 5 i, 6 o, 7 tanh(c). Here f, i and
-    # o are the tanh of half of what goes in, and then their products with c, g and tanh(c).
+    # Blocks of H numbers: 0 ends with the 1, 1 h, 2 c, 3 g, 4 f, 5 i, 6 o, 7 ones, and for what
+    # comes out 8 h, 9 c, 10 o. Here f, i and o are the tanh of half of what goes in, and then f and
+    # i their products with c and g; only the o that comes out is the gate itself.
     hidden, dtype = len(w_h), w_h.dtype
     order, scale = [3, 2, 1, 0], np.array([[1], [0.5], [0.5], [0.5]], dtype)
     weights = aligned((hidden + 1, 4 * hidden), dtype)
     np.multiply(w_h[:, order], scale, out=weights[1:].reshape(-1, 4, hidden))
     part = weights[0]  # the input's
     w_x, b = (w_x[:, order] * scale).reshape(len(w_x), -1), (b[order] * scale).ravel()
-    rows, space = list(w_x + b), aligned_zeros(8 * hidden, dtype)
-    space[hidden - 1] = 1
+    rows, space = list(w_x + b), aligned_zeros(11 * hidden, dtype)
+    space[hidden - 1], space[7 * hidden : 8 * hidden] = 1, 1
 
     def blocks(first: int, last: int) -> Array:
         return space[first * hidden : (last + 1) * hidden]
 
     one_h, before, gfio = space[hidden - 1 : 2 * hidden], blocks(1, 2), blocks(3, 6)
-    cg, fi, o, tanh_c = blocks(2, 3), blocks(4, 5), blocks(6, 6), blocks(7, 7)
-    before_c, c_terms = blocks(2, 5).reshape(4, -1), np.full(4, 0.5, dtype)
-    before_h, h_terms = blocks(6, 7).reshape(2, -1), np.full(2, 0.5, dtype)
-    after = aligned(2 * hidden, dtype)
-    h, c = after[:hidden], after[hidden:]
+    cg, fi, h, c, o, after = (
+        blocks(*k) for k in ((2, 3), (4, 5), (8, 8), (9, 9), (10, 10), (8, 9))
+    )
+    terms, c_o = blocks(2, 7).reshape(6, -1), blocks(9, 10).reshape(2, -1)
+    of_c, of_o = [0.5, 0.5, 0.5, 0.5, 0, 0], [0, 0, 0, 0, 0.5, 0.5]
+    sums = np.array([of_c, of_o], dtype)  # (c + g + f c + i g) / 2 and (o + 1) / 2
     multiply, tanh = np.multiply, np.tanh
 
     def step(x: Array | int, state: Array) -> Array:
@@ -115,10 +117,9 @@ def lstm(w_x: Array, w_h: Array, b: Array) -> Step:
         one_h.dot(weights, gfio)
         tanh(gfio, gfio)
         multiply(cg, fi, fi)
-        c_terms.dot(before_c, c)  # (c + g + f c + i g) / 2
-        tanh(c, tanh_c)
-        multiply(o, tanh_c, o)
-        h_terms.dot(before_h, h)  # (tanh(c) + o tanh(c)) / 2
+        sums.dot(terms, c_o)
+        tanh(c, h)
+        multiply(h, o, h)
         return after.copy()
 
     return step
