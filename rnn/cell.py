@@ -171,7 +171,7 @@ class Cell(ABC):
         d = d[:, -columns:]
         if is_indices(trace.x):
             sum_rows(trace.x.ravel(), d, out=matrix(w_x))
-            np.sum(w_x, axis=0, out=b)
+            np.ones(self.input_size, d.dtype).dot(matrix(w_x), b.ravel())
         else:
             np.matmul(trace.x.reshape(len(d), -1).T, d, out=matrix(w_x))
             np.matmul(np.ones(len(d), d.dtype), d, out=b.ravel())
@@ -218,11 +218,13 @@ class Cell(ABC):
         if is_indices(x):
             if x.size and not x.astype(np.uintp).max() < self.input_size:
                 raise IndexError(f"symbol {x.max()} where 0 to {self.input_size - 1} was expected")
-            x = x.astype(np.intp)
+            x = x.astype(np.intp, copy=False)
             if batch == 1:
-                rows = (p[self.w_x] * scale + b).take(x[:, 0], axis=0)
-                gates[:, :, 0] = rows
-                yield slice(0, len(x))
+                for times in trace.stretches:
+                    rows = p[self.w_x].take(x[times, 0], axis=0)
+                    np.multiply(rows, scale, out=rows)
+                    np.add(rows, b, out=gates[times, :, 0])
+                    yield times
                 return
             table = aligned((self.gates, self.input_size, hidden), p.vector.dtype)
             np.multiply(p[self.w_x].swapaxes(0, 1), scale[:, None], out=table)

@@ -68,7 +68,7 @@ def weights(w: Array, scale: Array, batch: int) -> Array:
     """Return a copy of *w*, (K, G, H), to multiply by; each gate is multiplied by its *scale*."""
     rows, gates, columns = w.shape
     if batch == 1:
-        return np.multiply(w, scale[:, None]).reshape(rows, -1)
+        return np.multiply(w.reshape(rows, -1), scale.repeat(columns))
     n = width(batch, rows, columns)
     blocks = w.reshape(rows, gates, -1, n).transpose(1, 2, 0, 3)
     return np.multiply(blocks, scale[:, None, None, None], out=aligned(blocks.shape, w.dtype))

@@ -161,6 +161,33 @@ def test_a_trace_used_again_gives_what_a_new_one_gives(
     np.testing.assert_array_equal(again.vector, fresh.vector)
 
 
+@pytest.mark.parametrize("batch", [1, BATCH])
+@pytest.mark.parametrize("inputs", ["symbols", "vectors"])
+def test_long_windows_are_done_in_stretches_that_change_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+    cell: Cell,
+    rng: np.random.Generator,
+    batch: int,
+    inputs: str,
+) -> None:
+    p, (vectors, dh) = weights(cell, rng), windows(rng)
+    symbols = rng.integers(0, INPUTS, (TIMES, batch))
+    x = symbols if inputs == "symbols" else vectors[:, :batch]
+    state = rng.normal(size=(batch, cell.state_size))
+    whole, parts = p.zeros(), p.zeros()
+    at_once = cell.forward(p, x, state)
+    cell.backward(p, at_once, dh[:, :batch], whole)
+
+    monkeypatch.setattr("rnnd.rnn.cell.AHEAD", 2 * batch * HIDDEN)  # two times in a stretch
+    trace = cell.forward(p, x, state)
+    cell.backward(p, trace, dh[:, :batch], parts)
+
+    assert len(trace.stretches) == 3
+    np.testing.assert_allclose(trace.outputs, at_once.outputs, atol=1e-12)
+    np.testing.assert_allclose(trace.state, at_once.state, atol=1e-12)
+    np.testing.assert_allclose(parts.vector, whole.vector, atol=1e-12)
+
+
 def test_gates_shut_tight_do_not_overflow(cell: Cell, rng: np.random.Generator) -> None:
     p = weights(cell, rng, np.float32)
     p.vector[...] *= 1000
