@@ -5,10 +5,19 @@ from math import log
 
 from rich.console import Console
 from rich.panel import Panel
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from rnnd.daemon.training import Training
+
+WIDE, NARROW = 100, 75  # columns of a terminal with room for everything, or for a short form
 
 
 def bits(nats: float) -> float:
@@ -18,6 +27,29 @@ def bits(nats: float) -> float:
     1.443
     """
     return nats / log(2)
+
+
+def columns(width: int) -> list[ProgressColumn]:
+    """Return what the progress line shows on a terminal of so many columns; always the time left.
+
+    >>> [len(columns(width)) for width in (120, 80, 40)]
+    [7, 6, 4]
+    """
+    epoch, left = TextColumn("epoch {task.fields[epoch]:.2f}"), TextColumn("left")
+    loss = "loss {task.fields[loss]:.3f} nats"
+    both, speed = loss + ", {task.fields[bits]:.3f} bits", "{task.fields[speed]:,.0f}"
+    if width < NARROW:
+        return [epoch, TextColumn(loss), left, TimeRemainingColumn(compact=True)]
+    bar, text = (None, "characters/s") if width >= WIDE else (6, "chars/s")
+    return [
+        epoch,
+        BarColumn(bar_width=bar),
+        TextColumn(both),
+        TextColumn(f"{speed} {text}"),
+        *([TimeElapsedColumn()] if width >= WIDE else []),
+        left,
+        TimeRemainingColumn(compact=width < WIDE),
+    ]
 
 
 class Silence(AbstractContextManager["Silence"]):
@@ -41,19 +73,9 @@ class Terminal(AbstractContextManager["Terminal"]):
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._progress = Progress(
-            TextColumn("epoch {task.fields[epoch]:.2f}"),
-            BarColumn(),
-            TextColumn("loss {task.fields[loss]:.3f} nats, {task.fields[bits]:.3f} bits"),
-            TextColumn("{task.fields[speed]:,.0f} characters/s"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-        )
+        self._progress = Progress(*columns(console.width), console=console, transient=True)
         self._task = self._progress.add_task(
-            "", total=1.0, epoch=0.0, loss=0.0, bits=0.0, speed=0.0
+            "", total=1.0, epoch=0.0, loss=0.0, bits=0.0, speed=0.0, visible=False
         )
         self._first: int | None = None
 
@@ -77,6 +99,7 @@ class Terminal(AbstractContextManager["Terminal"]):
             loss=training.loss,
             bits=bits(training.loss),
             speed=learnt / elapsed if elapsed else 0.0,
+            visible=True,
         )
 
     def validated(self, training: Training, loss: float) -> None:

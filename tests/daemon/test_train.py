@@ -1,5 +1,6 @@
 import io
 import os
+import re
 import signal
 import sys
 import warnings
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from rnnd.codecs.char import CharCodec
 from rnnd.daemon import team
@@ -16,7 +18,7 @@ from rnnd.daemon.cli import main
 from rnnd.daemon.models import Model
 from rnnd.daemon.training import DivergedError, Training
 from rnnd.daemon.training_loop import Loop, Plan, fingerprint
-from rnnd.daemon.training_report import Silence
+from rnnd.daemon.training_report import Silence, Terminal
 from rnnd.daemon.training_settings import TrainingSettings
 from rnnd.errors import RnndError
 
@@ -216,6 +218,32 @@ def test_samples_are_shown_now_and_then(tmp_path: Path) -> None:
 
     assert len(samples) > 1
     assert all(len(sample) == 300 and set(sample) <= set(TEXT) for sample in samples)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 140])
+def test_the_progress_line_fits_the_terminal_and_tells_the_time_left(width: int) -> None:
+    settings = TrainingSettings(hidden=8, length=16, batch=2, processes=1)
+    drawn = io.StringIO()
+    console = Console(file=drawn, force_terminal=True, width=width, color_system=None)
+
+    with Training(settings, 3, np.arange(2000) % 3) as training, Terminal(console) as terminal:
+        for step in range(3):
+            training.step(step / 3)
+            terminal.stepped(training, (step + 1) / 4)
+
+    last = [part for part in drawn.getvalue().split("\r") if "epoch" in part][-1]
+    assert re.search(r" nats.* left \d+:\d\d", last)
+    assert "\N{HORIZONTAL ELLIPSIS}" not in last
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_no_progress_is_shown_before_the_first_step(width: int) -> None:
+    drawn = io.StringIO()
+
+    with Terminal(Console(file=drawn, force_terminal=True, width=width, color_system=None)):
+        pass
+
+    assert "loss" not in drawn.getvalue()
 
 
 def test_the_file_keeps_the_weights_that_did_best_on_unseen_text(
