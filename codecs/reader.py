@@ -37,7 +37,11 @@ class Counter(Protocol):
 
 
 class LogReader:
-    """Parses one log. Made by `LogCodec.reader`; lines are cut to *max_line* bytes."""
+    """Parses one log. Made by `LogCodec.reader`; lines are cut to *max_line* bytes.
+
+    NULs are left out like colours: they fill the hole that a writer leaves who goes on behind the
+    end of an emptied log, and they are every other byte of UTF-16.
+    """
 
     def __init__(
         self,
@@ -99,8 +103,8 @@ class LogReader:
             data, dropped = _cut_long_lines(data, self._max_line)
             starts, ends = _lines(data)
         came = ends + 1
-        if b"\x1b" in data:
-            data = _ANSI.sub(b"", data)
+        if b"\0" in data or b"\x1b" in data:
+            data = _ANSI.sub(b"", data.replace(b"\0", b""))
             starts, ends = _lines(data)
         if STAMP in data:
             data = data.replace(STAMP, b"\x02")

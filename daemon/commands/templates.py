@@ -33,6 +33,7 @@ from rnnd.errors import RnndError
 
 CONTINUATION = -1  # lines that belong to the line before
 EXAMPLE = 200  # characters
+SHOWN = 300  # characters of a template in the table
 
 
 @dataclass
@@ -66,11 +67,12 @@ class _Listener(LogCodec):
 
 
 class Survey:
-    """Counts the templates of logs, and notes the template of every line."""
+    """Counts the templates of logs, and notes the template of every line, to *keep_lines*."""
 
-    def __init__(self, settings: LogSettings) -> None:
+    def __init__(self, settings: LogSettings, *, keep_lines: bool = False) -> None:
         self.codec = _Listener(replace(settings, tick=1.0, order=False), self._note)
-        self.lines: list[tuple[str, NDArray[np.int64]]] = []  # log, template of each line
+        self._keep_lines = keep_lines
+        self.lines: list[tuple[str, NDArray[np.int16]]] = []  # log, template of each line
         self._log = ""
         self._seen: dict[int, Seen] = {}
         self.events = 0  # lines that are not parts of others
@@ -87,7 +89,8 @@ class Survey:
     def _note(self, piece: Piece, kinds: Kinds) -> None:
         """Note the lines of *piece*, whose kinds are numbered in *kinds*."""
         templates = np.maximum(kinds.templates[piece.kinds], CONTINUATION).astype(np.int64)
-        self.lines.append((self._log, templates))
+        if self._keep_lines:
+            self.lines.append((self._log, templates.astype(np.int16)))
         found, first, counts = np.unique(piece.kinds, return_index=True, return_counts=True)
         last = len(piece.kinds) - 1 - np.unique(piece.kinds[::-1], return_index=True)[1]
         for kind, begin, end, count in zip(
@@ -157,7 +160,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show the templates of the logs."""
-    survey = Survey(log_settings(_app(arguments)))
+    survey = Survey(log_settings(_app(arguments)), keep_lines=bool(arguments.csv))
     for name in dict.fromkeys(arguments.logs):
         survey.read(name)
     rows = [describe(survey, number, seen) for number, seen in survey.templates().items()]
@@ -210,7 +213,7 @@ def show(rows: Sequence[Mapping[str, Any]]) -> None:
         table.add_row(
             str(row["template"]), f"{row['lines']:,}", f"{row['share']:.2%}", row["first"],
             row["last"], row["severity"],
-            f"{escape(row['text'])}\n[dim]{escape(row['example'])}[/dim]", numbers,
+            f"{escape(row['text'][:SHOWN])}\n[dim]{escape(row['example'])}[/dim]", numbers,
         )  # fmt: skip
     console = Console(file=sys.stdout)
     if not console.is_terminal:

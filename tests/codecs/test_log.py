@@ -256,6 +256,26 @@ def test_colours_and_carriage_returns_do_not_make_another_line() -> None:
     )
 
 
+def test_nothing_but_the_text_of_utf_16_is_seen() -> None:
+    text = "".join(f"2023-11-14 22:00:0{n} ERROR no stock for item {n}\r\n" for n in range(9))
+    wide = feed(LogCodec(), text.encode("utf-16"))
+    plain = feed(LogCodec(), text.encode())
+
+    for tick, other in zip(wide, plain, strict=True):
+        np.testing.assert_array_equal(tick.vector[:64], other.vector[:64])
+    assert [tick.number for tick in wide] == [tick.number for tick in plain]
+    assert wide[0].observed == Health.ORANGE
+
+
+def test_the_hole_in_a_log_that_was_emptied_under_its_writer_is_skipped() -> None:
+    codec = LogCodec()
+
+    [tick] = feed(codec, stamped(b"up") + bytes(9000) + stamped(b"ERROR boom"))
+
+    assert (tick.lines, tick.unparsed, tick.observed) == (2, 0, Health.ORANGE)
+    assert tick.bytes > 9000
+
+
 def test_no_line_can_feign_a_timestamp_in_its_signature() -> None:
     [tick] = feed(LogCodec(), stamped(b"ERROR boom") + b"  \x01 at shop.Cart\n")
 
