@@ -93,21 +93,27 @@ def _read(line: bytes) -> _Found:
         return _read_glog(LETTERS[line[:1]], line)
     if line.startswith(b"<0>"):
         return _read_priority(line, max(place + 1, 3))
-    if b'0 "' in line and (balanced := _ELB.search(line, max(place, 0))):
-        return _message(None, Number("status", b" " + balanced[1]), b"", line, place + 1)
-    if b'" 0' in line and _STATUS.search(line, place + 1):
-        return _message(None, _IN_QUOTES, b"", line, place + 1)
-    if b"0/0 0 " in line and (balanced := _HAPROXY.search(line, max(place, 0))):
-        return _message(None, Number("status", balanced[1]), b"", line, place + 1)
-    if place == 0 and (proxied := _SQUID.search(line, 0, HEAD)):
-        return _message(None, Number("status", proxied[1]), b"", line, 1)
-    if place >= 0 and b" 0 0" in line and (served := _W3C.search(line, place)):
-        after = Number("last status", b"%d" % (len(served[1]) // 2))
-        return _message(None, after, b"", line, place + 1)
+    if (status := _status_in(line, place)) is not None:
+        return _message(None, status, b"", line, place + 1)
     if place >= 0 and (container := _CONTAINER.match(line, place + 1)):
         begin = container.end()
         return (_read_klog(line, begin) or _read(line[begin:])).within(begin)
     return _read_plain(line, place)
+
+
+def _status_in(line: bytes, place: int) -> Number | None:
+    """Return the status of a web request that *line*, whose timestamp is at *place*, tells."""
+    if b'0 "' in line and (balanced := _ELB.search(line, max(place, 0))):
+        return Number("status", b" " + balanced[1])
+    if b'" 0' in line and _STATUS.search(line, place + 1):
+        return _IN_QUOTES
+    if b"0/0 0 " in line and (balanced := _HAPROXY.search(line, max(place, 0))):
+        return Number("status", balanced[1])
+    if place == 0 and b"/0 " in line and (proxied := _SQUID.search(line, 0, HEAD)):
+        return Number("status", proxied[1])
+    if place >= 0 and b" 0 0" in line and (served := _W3C.search(line, place)):
+        return Number("last status", b"%d" % (len(served[1]) // 2))
+    return None
 
 
 def _read_klog(text: bytes, begin: int) -> _Found | None:

@@ -34,6 +34,21 @@ def _has_hexadecimal(text: bytes) -> bool:
     return b"aaaaaaaa" in letters or b"AAAAAAAA" in letters
 
 
+_NAMES = bytes(
+    ord("a") if chr(byte).isalpha() and byte < 128 or byte in b"_-" or byte >= 128
+    else byte if byte in b"0." else ord(" ")
+    for byte in range(256)
+)  # fmt: skip
+
+
+def _has_dotted_name(text: bytes) -> bool:
+    """Return whether there is more with dots than addresses, which are masked all the same."""
+    if text.count(b".") < 2:
+        return False
+    names = text.translate(_NAMES)
+    return b"a." in names or b".a" in names or b"a0" in names or b"0a" in names
+
+
 _MASKS = (
     _Mask(lambda text: b"-0" in text, re.compile(rb"(?<![A-Za-z0-9)\]])-0")),  # a sign
     _Mask(  # a hexadecimal number without a digit
@@ -62,7 +77,7 @@ _MASKS = (
         ),
     ),
     _Mask(  # a host, class or package
-        lambda text: text.count(b".") >= 2,
+        _has_dotted_name,
         re.compile(rb"(?<![\w/\\.-])[\w-]++(?:\.[\w-]++){2,}+(?=[:,;)\]\s\"'/]|$)(?::0)?"),
     ),
     _Mask(  # an address, a time, a version, a decimal
@@ -96,7 +111,9 @@ def mask_message(message: bytes) -> tuple[bytes, ...]:
             message = pattern.sub(replacement, message)
     return tuple(
         [
-            word[:MAX_TOKEN] if b"0" not in word or _LETTER.search(word) else VARIABLE
+            word[:MAX_TOKEN]
+            if b"0" not in word or (word != VARIABLE and _LETTER.search(word))
+            else VARIABLE
             for word in message.split(None, MAX_TOKENS)[:MAX_TOKENS]
         ]
     )
