@@ -35,7 +35,7 @@ def _has_hexadecimal(text: bytes) -> bool:
 
 
 _NAMES = bytes(
-    ord("a") if chr(byte).isalpha() and byte < 128 or byte in b"_-" or byte >= 128
+    ord("a") if (chr(byte).isalpha() and byte < 128) or byte in b"_-" or byte >= 128
     else byte if byte in b"0." else ord(" ")
     for byte in range(256)
 )  # fmt: skip
