@@ -12,6 +12,7 @@ from dataclasses import replace
 from rnnd.rnn.learner import ForecasterSettings
 
 HAZARDS = 2.0e-3  # s that an update of the hazards' weights takes
+TREES = 8.0e-3  # s that a new tree takes
 MEMORY = 1.6e-3  # s that one of the recurrent network's takes
 
 
@@ -19,9 +20,13 @@ def learning_cost(settings: ForecasterSettings) -> float:
     """Return the seconds of one core that learning takes a tick, on average.
 
     >>> round(learning_cost(ForecasterSettings(hazards_every=20, memory_every=80)) * 1e3, 2)
-    0.12
+    0.2
     """
-    return HAZARDS / settings.hazards_every + MEMORY / settings.memory_every
+    return (
+        HAZARDS / settings.hazards_every
+        + TREES / settings.trees_every
+        + MEMORY / settings.memory_every
+    )
 
 
 def paced(settings: ForecasterSettings, seconds: float) -> ForecasterSettings:
@@ -32,5 +37,6 @@ def paced(settings: ForecasterSettings, seconds: float) -> ForecasterSettings:
     return replace(
         settings,
         hazards_every=settings.hazards_every * factor,
+        trees_every=settings.trees_every * factor,
         memory_every=settings.memory_every * factor,
     )

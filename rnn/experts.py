@@ -1,11 +1,12 @@
-"""Two experts on the time to an onset, who read the same step in different ways, and their mean.
+"""Three experts on the time to an onset, who read the same step in different ways, and their mean.
 
 One adds up what every feature says, bent by hinges, with weights learnt by the gradient
-(`additive`). The other counts what every feature's values were followed by, and learns what the
-strongest of these weights of evidence mean together (`evidence`). The first sees weak signs that
-add up, but needs several failures of a kind to learn them; the second knows a sign again that was
-seen once. They err differently, so that their mean is better than each; how much each counts is
-followed outcome by outcome (`trust`).
+(`additive`). The second counts what every feature's values were followed by, and learns what the
+strongest of these weights of evidence mean together (`evidence`). The third asks for several
+features at once (`trees`). The first sees weak signs that add up, but needs several failures of a
+kind to learn them; the second knows a sign again that was seen once; the third finds what means
+something only together. They err differently, so that their mean is better than each; how much each
+counts is followed outcome by outcome (`trust`).
 """
 
 from collections.abc import Mapping
@@ -18,11 +19,13 @@ from rnnd.rnn.additive import AdditiveHazards
 from rnnd.rnn.evidence import LARGEST, Evidence
 from rnnd.rnn.hazards import BaseRates, Steps
 from rnnd.rnn.replay import Batch
+from rnnd.rnn.trees import Trees
 from rnnd.rnn.trust import Trust
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.int8]
 
+EXPERTS = 3
 BYTE = 127  # the largest value of a byte
 FAR = 4.0  # deviations beyond which nothing is added to a sum
 
@@ -58,7 +61,9 @@ class Experts:
         self._rates = BaseRates(events, edges)
         self._additive = AdditiveHazards(self._pooled, events, edges, pulls[0], span)
         self._counting = AdditiveHazards(echoes + pools, events, edges, pulls[1], span, knots=())
-        self._trust = Trust(2, events, edges, evidence.horizon)
+        columns = np.delete(np.arange(self.size), slice(len(groups), self._echoes))
+        self._trees = Trees(columns, events, edges, evidence.horizon)
+        self._trust = Trust(EXPERTS, events, edges, evidence.horizon)
 
     def row(self, vector: Floats, hidden: Floats, echoes: NDArray[np.float64]) -> Bytes:
         """Return the row of a step, (…, size), from its standardised *vector*, (…, F)."""
@@ -73,6 +78,7 @@ class Experts:
             [
                 self._additive.claim(np.clip(x[..., : self._pooled], -FAR, FAR)),
                 self._counting.claim(x[..., self._echoes :]),
+                self._trees.claim(rows),
             ],
             axis=-3,
         )
@@ -94,12 +100,18 @@ class Experts:
         self._evidence.note(self._evidence.place(vectors), until <= self._horizon, possible)
 
     def learn(self, batch: Batch, steps: float, rates: tuple[float, float]) -> None:
-        """Change the experts' weights a little, by a *batch* of rows that stand for *steps*."""
+        """Change the first two experts' weights a little, by a *batch* that stands for *steps*."""
         until, immune = np.split(batch.labels, 2, axis=1)
         x = self._read(batch.rows)
         parts = (np.clip(x[:, : self._pooled], -FAR, FAR), x[:, self._echoes :])
         for expert, part, rate in zip((self._additive, self._counting), parts, rates, strict=True):
             expert.learn(part, until, immune, self._rates.logits, batch.weights, steps, rate)
+
+    def grow(self, batch: Batch, steps: float, rng: np.random.Generator) -> None:
+        """Grow a tree anew, on a *batch* of rows that stand for *steps*."""
+        until, immune = np.split(batch.labels, 2, axis=1)
+        usual = self._rates.logits
+        self._trees.learn(batch.rows, until, immune, usual, batch.weights, steps, rng)
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""
@@ -113,5 +125,5 @@ class Experts:
     def _parts(self) -> list[tuple[str, Any]]:
         return [
             ("rates", self._rates), ("evidence", self._evidence), ("additive", self._additive),
-            ("counting", self._counting), ("trust", self._trust),
+            ("counting", self._counting), ("trees", self._trees), ("trust", self._trust),
         ]  # fmt: skip

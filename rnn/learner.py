@@ -2,16 +2,16 @@
 
 It knows nothing of what the vectors mean.
 
-    vector → standardised ─┬─────────────────────────→ evidence ─┐
-                           ├────────────────────┬────→ hinges ───┴→ hazards → P(onset within h)
+    vector → standardised ─┬──────────────────────→ evidence, trees ─┐
+                           ├────────────────────┬→ hinges ───────────┴→ hazards → P(onset within h)
                            └→ GRU → hidden state┘
                                └→ forecast of the next vector → surprise
 
-The recurrent network learns to forecast the next vector, from the recent past; two experts on
-hazards, which read the vector and the hidden state, learn from a replay memory of the steps before
-onsets and of a sample of all others. A step's target is complete when the largest horizon has
-passed: then it goes into that memory. Learning is scheduled by steps, never by a clock: the same
-stream gives the same forecasts to the last bit, whatever the machine is busy with.
+The recurrent network learns to forecast the next vector, from the recent past; three experts
+on hazards, which read the vector and the hidden state, learn from a replay memory of the steps
+before onsets and of a sample of all others. A step's target is complete when the largest horizon
+has passed: then it goes into that memory. Learning is scheduled by steps, never by a clock: the
+same stream gives the same forecasts to the last bit, whatever the machine is busy with.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnd.rnn.evidence import Evidence
-from rnnd.rnn.experts import BYTE, Experts
+from rnnd.rnn.experts import BYTE, EXPERTS, Experts
 from rnnd.rnn.foresight import Foresight
 from rnnd.rnn.hazards import bin_edges, chance_by
 from rnnd.rnn.replay import Replay
@@ -47,6 +47,8 @@ class ForecasterSettings:
     rates: tuple[float, float] = (2e-3, 5e-3)  # of learning: sums of hinges, pools of evidence
     pulls: tuple[float, float] = (100.0, 10.0)  # of these weights towards 0, in steps
     span: float = 500.0  # updates over which the weights that answer are averaged
+    trees_every: int = 96  # steps between two trees that are grown anew …
+    trees_batch: int = 2048  # … on so many rows
     weigh_every: int = 256  # steps between two looks at what was counted as evidence
     memory_every: int = 96  # steps between two updates of the recurrent network's weights …
     memory_batch: int = 8  # … from so many windows …
@@ -101,7 +103,7 @@ class Forecaster:
         # Rings of the steps that are not settled yet:
         self._ring = self._delay + LOT
         self._waiting = np.zeros((self._ring, size), np.int8)
-        self._claims = np.zeros((self._ring, 2, events, len(self.edges)), np.float32)
+        self._claims = np.zeros((self._ring, EXPERTS, events, len(self.edges)), np.float32)
         self._immune = np.zeros((self._ring, events), np.int64)
         self._until = np.full((self._ring, events), self._delay + 1, np.int64)
         self._now = 0
@@ -109,7 +111,8 @@ class Forecaster:
     @property
     def updates(self) -> int:
         """How often weights have been changed."""
-        return self._now // self.settings.hazards_every + self._now // self.settings.memory_every
+        s = self.settings
+        return sum(self._now // n for n in (s.hazards_every, s.trees_every, s.memory_every))
 
     @property
     def loss(self) -> float:
@@ -243,6 +246,9 @@ class Forecaster:
         if self._now % s.hazards_every == 0 and len(self._replay) >= ENOUGH:
             batch = self._replay.sample(s.hazards_batch, self._rng)
             self._experts.learn(batch, self._replay.steps, s.rates)
+        if self._now % s.trees_every == 0 and len(self._replay) >= ENOUGH:
+            batch = self._replay.sample(s.trees_batch, self._rng)
+            self._experts.grow(batch, self._replay.steps, self._rng)
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""

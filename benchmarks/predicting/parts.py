@@ -31,7 +31,7 @@ def without_features(*words: str) -> Callable[[Stream], Change]:
 
 
 def without_expert(expert: int) -> Callable[[Stream], Change]:
-    """Return how one of the two experts is silenced."""
+    """Return how one of the experts is silenced."""
 
     def change(forecaster: Forecaster) -> None:
         experts = forecaster._experts
@@ -86,6 +86,7 @@ PARTS: dict[str, Callable[[Stream], Change] | None] = {
     "rnnd": None,
     "no evidence": without_expert(1),
     "no hinges": without_expert(0),
+    "no trees": without_expert(2),
     "no recurrent memory": without_memory,
     "no slots": without_features("slot"),
     "no smoothing": without_features("mean of"),

@@ -1,3 +1,5 @@
+from collections import deque
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -34,26 +36,32 @@ def test_a_row_holds_vector_memory_echoes_and_evidence_in_bytes() -> None:
     assert bytes_[5:9].tolist() == [127, 32, 0, 0]
 
 
-def test_before_anything_is_learnt_both_claim_nothing_and_the_usual_is_said() -> None:
+def test_before_anything_is_learnt_all_claim_nothing_and_the_usual_is_said() -> None:
     experts = make()
 
     claims = experts.claims(row(experts, 3, 0, 0))
 
-    assert claims.shape == (2, 1, len(EDGES))
+    assert claims.shape == (3, 1, len(EDGES))
     assert (claims == 0).all()
     assert (experts.logits(claims) < -3).all()
 
 
-def test_both_learn_that_a_sign_comes_before_an_onset() -> None:
-    experts = make()
+def test_all_learn_that_a_sign_comes_before_an_onset() -> None:
+    experts, rng = make(), np.random.default_rng(0)
+    seen: deque[NDArray[np.int8]] = deque(maxlen=20)
+    known: deque[NDArray[np.int64]] = deque(maxlen=20)
     for lot in range(100):
         soon = lot % 10 == 9
         rows = np.array([row(experts, 5.0 if soon else 0.0, 0, 0)] * 16)
         until = np.full((16, 1), 4 if soon else 31)
         immune = np.zeros((16, 1), np.int64)
         experts.settle(rows, experts.claims(rows), until, immune)
-        labels = np.concatenate([until, immune], axis=1)
-        experts.learn(Batch(rows, labels, np.ones(16, np.float32)), 1600.0, (0.02, 0.02))
+        seen.append(rows)
+        known.append(np.concatenate([until, immune], axis=1))
+        ones = np.ones(16 * len(seen), np.float32)
+        batch = Batch(np.concatenate(seen), np.concatenate(known), ones)
+        experts.learn(batch, 1600.0, (0.02, 0.02))
+        experts.grow(batch, 1600.0, rng)
 
     sign, nothing = (experts.claims(row(experts, x, 0, 0)).sum(axis=(1, 2)) for x in (5.0, 0.0))
 
