@@ -30,7 +30,7 @@ from rnnd.daemon.training_settings import TrainingSettings
 from rnnd.errors import RnndError
 from rnnd.rnn.network import Network
 from rnnd.rnn.optimisers import AdaGrad, Adam
-from rnnd.rnn.parameters import Array, Indices, Parameters
+from rnnd.rnn.parameters import CACHE_LINE, Array, Indices, Parameters, aligned_zeros
 from rnnd.rnn.training import Trainer, Windows, mean_loss
 
 VALIDATION_STREAMS = 8
@@ -45,6 +45,12 @@ def shared(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     return numbers[:count].reshape(shape)
 
 
+def shared_rows(rows: int, size: int, dtype: DTypeLike) -> Array:
+    """Return zeros as `shared` does, (*rows*, *size*), of which each row begins a cache line."""
+    line = CACHE_LINE // np.dtype(dtype).itemsize
+    return shared((rows, -(-size // line) * line), dtype)[:, :size]
+
+
 @dataclass(frozen=True)
 class Common:
     """What all parts of a team see."""
@@ -54,7 +60,8 @@ class Common:
     windows: Windows
     validation: Indices
     weights: Parameters
-    gradients: list[Parameters]  # of each part's streams
+    gradients: list[Parameters]  # of each part's streams: views of the rows of `all_gradients`
+    all_gradients: Array  # (parts, N)
     moments: Array  # the optimiser's memory, (M, N)
     memory: Array  # the states of the streams, (B, S)
 
@@ -71,14 +78,16 @@ class Common:
         dtype, shapes = settings.precision, network.shapes
         size = sum(math.prod(shape) for shape in shapes.values())
         slots = Adam.slots if settings.optimiser == "adam" else AdaGrad.slots
+        gradients = shared_rows(parts, size, dtype)
         return cls(
             settings,
             network,
             windows,
             validation,
             Parameters(shapes, dtype, shared((size,), dtype)),
-            [Parameters(shapes, dtype, shared((size,), dtype)) for _ in range(parts)],
-            shared((slots, size), dtype),
+            [Parameters(shapes, dtype, row) for row in gradients],
+            gradients,
+            shared_rows(slots, size, dtype),
             shared((windows.batch, network.state_size), dtype),
         )
 
@@ -91,7 +100,10 @@ class Part:
         self.rank = rank
         parts = len(common.gradients)
         size, batch = len(common.weights.vector), common.windows.batch
-        stretches = np.linspace(0, size, parts + 1).astype(int).tolist()
+        stretches = (
+            np.linspace(0, size, parts + 1).astype(int) // CACHE_LINE * CACHE_LINE
+        ).tolist()
+        stretches[-1] = size
         streams = np.linspace(0, batch, parts + 1).astype(int).tolist()
         self.stretch = slice(stretches[rank], stretches[rank + 1])
         self.streams = slice(streams[rank], streams[rank + 1])
@@ -103,7 +115,8 @@ class Part:
             common.memory[self.streams],
         )
         self.optimiser = self._optimiser()
-        self.gradient: Array = np.zeros_like(common.weights.vector[self.stretch])
+        length = self.stretch.stop - self.stretch.start
+        self.gradient: Array = aligned_zeros(length, common.weights.vector.dtype)
 
     def _optimiser(self) -> Adam | AdaGrad:
         common, stretch = self.common, self.stretch
@@ -127,15 +140,15 @@ class Part:
 
     def combine(self) -> float:
         """Add up this part's stretch of all gradients and return its squared norm."""
-        self.gradient[...] = 0
         with np.errstate(all="ignore"):
-            for share, gradients in zip(self.shares, self.common.gradients, strict=True):
-                self.gradient += gradients.vector[self.stretch] * self.gradient.dtype.type(share)
+            shares = self.shares.astype(self.gradient.dtype)
+            shares.dot(self.common.all_gradients[:, self.stretch], self.gradient)
             return float(np.dot(self.gradient, self.gradient))
 
     def update(self, step: int, rate: float, scale: float) -> float:
         """Change this part's stretch of the weights."""
-        self.gradient *= scale
+        if scale != 1:
+            self.gradient *= scale
         if isinstance(self.optimiser, Adam):
             self.optimiser.steps = step
         self.optimiser.update(self.common.weights.vector[self.stretch], self.gradient, rate)

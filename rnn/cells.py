@@ -60,7 +60,7 @@ class Vanilla(Cell):
         for (f, d, factor), above in zip(reversed(trace.back), dh[::-1], strict=True):
             np.add(back, above, back)
             np.multiply(back, f, d)
-            multiply(factor, w_h, product)
+            multiply(factor, w_h, product)  # what reaches the step before
 
     def stepper(self, p: Parameters) -> Step:
         """Return `step` for weights that stay as they are."""
@@ -133,27 +133,27 @@ class GRU(Cell):
                 sigmoid(rz, half)
                 np.multiply(r, m, after)
                 np.add(n, after, n)
-                np.tanh(n, n)
+                np.tanh(n, n)  # n = tanh(… + r m)
                 np.subtract(before, n, part)
                 np.multiply(part, z, part)
-                np.add(part, n, after)
+                np.add(part, n, after)  # h = n + z (h - n)
             self._derive(trace, times)
         trace.state[...] = trace.h[-1]
 
     def _derive(self, trace: Trace, times: slice) -> None:
         """Turn m, r, z and n into what the gradient of h is multiplied with to be theirs."""
         m, r, z, n = trace.gates[times].swapaxes(0, 1)
+        part = trace.brief[: len(m), 0]  # z (h - n), with h from before
         trace.more[times, 0] = z
         np.subtract(1, z, out=z)
         np.multiply(n, n, out=n)
         np.subtract(1, n, out=n)
         n *= z  # (1 - z) (1 - n²)
-        z *= trace.brief[: len(z), 0]  # (h - n) z (1 - z), with h from before
-        one = trace.brief[: len(z), 0]
-        np.subtract(1, r, out=one)
-        one *= m
+        z *= part  # (h - n) z (1 - z)
+        np.subtract(1, r, out=part)
+        part *= m
         np.multiply(n, r, out=m)  # (1 - z) (1 - n²) r
-        np.multiply(m, one, out=r)  # (1 - z) (1 - n²) r m (1 - r)
+        np.multiply(m, part, out=r)  # (1 - z) (1 - n²) r m (1 - r)
 
     def _backward(self, w_h: Array, trace: Trace, dh: Array) -> None:
         multiply, sum_up = products.multiplication(trace.batch), trace.sum_up
@@ -165,7 +165,7 @@ class GRU(Cell):
             np.multiply(back, z, past)
             np.multiply(back, f, d)
             multiply(loop, w_h, product)
-            sum_up()
+            sum_up()  # what reaches the step before, by way of the gates and past them
 
     def backward(self, p: Parameters, trace: Trace, dh: Array, gradients: Parameters) -> None:
         """Write the gradients of the weights, given *dh*, that of the outputs, (T, B, H)."""
@@ -248,9 +248,9 @@ class LSTM(Cell):
                 np.tanh(g, g)
                 np.multiply(i, g, ig)
                 np.multiply(f, c, fc)
-                np.add(fc, ig, c_after)
+                np.add(fc, ig, c_after)  # c = f c + i g
                 np.tanh(c_after, tanh_c)
-                np.multiply(o, tanh_c, h_after)
+                np.multiply(o, tanh_c, h_after)  # h = o tanh(c)
             self._derive(trace, times)
         trace.state[:, :hidden], trace.state[:, hidden:] = trace.h[-1], trace.c[len(trace.d) % 2]
 
@@ -283,7 +283,7 @@ class LSTM(Cell):
         for (f_o, f_ifg, f_c, f, d_o, d_ifg, loop), above in steps:
             np.add(back, above, back)
             np.multiply(back, f_c, work)
-            np.add(dc, work, dc)
+            np.add(dc, work, dc)  # by way of h and from the step after
             np.multiply(back, f_o, d_o)
             np.multiply(dc, f_ifg, d_ifg)
             np.multiply(dc, f, dc)

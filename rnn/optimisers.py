@@ -96,7 +96,7 @@ class Adam:
         self.betas = betas
         self.epsilon = epsilon
         self.decay = decay
-        self.decayed: Array | None = None if decayed is None else decayed.astype(dtype)
+        self._decayed = [slice(None)] if decayed is None else _runs(decayed)
         self._work = aligned(min(size, BLOCK), dtype)
 
     def update(self, weights: Array, gradient: Array, rate: float) -> None:
@@ -108,13 +108,13 @@ class Adam:
         beta1, beta2 = self.betas
         root = sqrt((1 - beta2) / (1 - beta2**self.steps))
         size = rate * (1 - beta1) / (1 - beta1**self.steps) / root
+        if self.decay:
+            for run in self._decayed:
+                weights[run] *= 1 - rate * self.decay
         for start in range(0, len(weights), BLOCK):
             block = slice(start, start + BLOCK)
             w, g, m, v = weights[block], gradient[block], *self.memory[:, block]
             work = self._work[: len(w)]
-            if self.decay:
-                lost = w * (rate * self.decay)
-                w -= lost if self.decayed is None else lost * self.decayed[block]
             m *= beta1
             m += g
             np.multiply(g, g, out=work)
@@ -134,6 +134,16 @@ class Adam:
         """Take over the memory that `state` gave."""
         self.memory[...] = state["memory"]
         self.steps = int(state["steps"])
+
+
+def _runs(marked: NDArray[np.bool_]) -> list[slice]:
+    """Return where *marked* is true, in runs.
+
+    >>> _runs(np.array([False, True, True, False, True]))
+    [slice(1, 3, None), slice(4, 5, None)]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], marked, [False]])))
+    return [slice(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
 class Average:
