@@ -301,7 +301,7 @@ class Lineage:
                 continue
             if self._unsure:
                 continue
-            self._note_loss(follower, poll)
+            self._note_end(follower, candidates, reading, poll)
             follower.give_up()
             follower.gone = follower.final = True
         for follower in self.followers:  # a copy took the place of the file, as editors save
@@ -342,12 +342,18 @@ class Lineage:
             follower.shorten()
             return False
         if home is None:
-            short = self._piece(follower, candidates, reading, poll)
-            if short is not None:  # a copy that ends before our offset has nothing for us
-                self._remember(short, reading, foreign=False)
-            else:
-                self._note_loss(follower, poll)
+            self._note_end(follower, candidates, reading, poll)
         return True
+
+    def _note_end(
+        self, follower: Follower, candidates: list[Candidate], reading: Reading, poll: Poll
+    ) -> None:
+        """Note that nothing has all that was read of a file; a shorter copy has nothing for us."""
+        short = self._piece(follower, candidates, reading, poll)
+        if short is not None:
+            self._remember(short, reading, foreign=False)
+        else:
+            self._note_loss(follower, poll)
 
     def _home(
         self, follower: Follower, candidates: list[Candidate], reading: Reading, poll: Poll
@@ -466,7 +472,8 @@ class Lineage:
                 self.due |= alive  # it was truncated since we looked at it
             else:
                 continue
-            self._copied_at = min(self._copied_at, candidate.modified)
+            if reading.size(candidate) > follower.signature.offset:
+                self._copied_at = min(self._copied_at, candidate.modified)
             return True
         for key, known in self._done.items():
             if asked and known.foreign:

@@ -643,7 +643,7 @@ def test_rotations_at_every_look_are_known_when_they_are_more_than_is_remembered
     bench.write(1)
     bench.poll()
     start = bench.log.stat().st_mtime_ns
-    for day in range(20):
+    for day in range(40):
         now = start + (day + 1) * 10**10
         bench.write(3)
         copy = bench.copytruncate(f".{20260101 + day}")
