@@ -3,7 +3,8 @@
 One swapped pair of lines is chance, and a minute of them is news: so the excess of each component,
 the surprise of its events beyond what the forecast itself expected, is added up over a while, and
 told in deviations of what the forecasts allowed for. A forecast may be wrong in that too, above all
-while the network is young: so what is usual for a component is learnt, and taken off.
+while the network is young: so what is usual for a component is learnt, and taken off, and of one of
+which little is known no outburst is told.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,8 @@ from rnnd.codecs.sessions import Events
 SPANS = (60.0, 300.0)  # s over which the excess is added up
 LIMIT = 6.0  # nats of excess that one event can have in a sum
 SHRINK = 1.0  # nats² added to every variance: so little news is no news
-SETTLED = 200.0  # events of a component after which its excess counts half
+MOST = 12.0  # deviations of disorder that are told …
+SETTLED = 2000.0  # … half of them of a component that has had so many events
 LONG_RUN = 5000.0  # events over which a component's usual excess reaches
 
 
@@ -27,28 +29,32 @@ class Disorder:
     def __init__(self, components: int, tick: float) -> None:
         self._components = components
         self._keep = np.exp(-tick / np.array(SPANS))[:, None, None]  # (spans, 1, 1)
-        # Excess and variance of each component; the last for all of them.
-        self._sums = np.zeros((len(SPANS), 2, components + 1))
-        self._usual = UsualExcess(2 * components)
+        # The sessions of a component are a place of their own: from when it was found out how they
+        # are told apart, its lines are read otherwise.
+        places = 2 * components
+        self._sums = np.zeros((len(SPANS), 2, places + 1))  # excess, variance; the last for all
+        self._usual = UsualExcess(places)
 
     def step(
         self, excess: NDArray[np.float32], variance: NDArray[np.float32], events: Events
     ) -> NDArray[np.float64]:
-        """Return the disorder of each component and, last, of all: (spans, C + 1).
+        """Return the disorder of the worst component and of all together: (2, spans).
 
         *excess* and *variance*: of each of a tick's *events*.
         """
         self._sums *= self._keep
         if len(excess):
-            # Sessions are read otherwise, from when it was found out how they are told apart.
             in_session = events.streams >= self._components
-            places = events.components + self._components * in_session
             now = np.zeros(self._sums.shape[1:])
-            corrected = self._usual.correct(excess, variance, places)
-            now[:, :-1] = corrected.reshape(2, 2, -1).sum(axis=1)
+            now[:, :-1] = self._usual.correct(
+                excess, variance, events.components + self._components * in_session
+            )
             now[:, -1] = now.sum(axis=1)
             self._sums += now
-        return np.asarray(self._sums[:, 0] / np.sqrt(self._sums[:, 1] + SHRINK))
+        disorder = self._sums[:, 0] / np.sqrt(self._sums[:, 1] + SHRINK)
+        trust = self._usual.seen / (self._usual.seen + SETTLED)
+        worst = np.minimum(disorder[:, :-1], 1.0 + (MOST - 1.0) * trust).max(axis=1)
+        return np.array([worst, disorder[:, -1]]).clip(-MOST, MOST)
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""
@@ -65,12 +71,11 @@ class UsualExcess:
 
     Right forecasts have an excess of mean 0, of the variance that they allowed for. Those of a
     young network, or of a component that nobody could forecast, have not: what is usual is taken
-    off, a variance beyond the allowed one is allowed, and a place of which little is known counts
-    little.
+    off, and a variance beyond the allowed one is allowed.
     """
 
     def __init__(self, places: int) -> None:
-        self._seen = np.zeros(places)  # events
+        self.seen = np.zeros(places)  # events
         # Mean excess, mean square of it, and mean variance allowed for an event.
         self._means = np.zeros((3, places))
 
@@ -81,24 +86,23 @@ class UsualExcess:
         places: NDArray[np.int64],
     ) -> NDArray[np.float64]:
         """Return the corrected excess and variance of the events at each place; learn from them."""
-        result = np.zeros((2, len(self._seen)))
+        result = np.zeros((2, len(self.seen)))
         here, at = np.unique(places, return_inverse=True)
         came = np.bincount(at)
         sums = np.array([np.bincount(at, x) for x in (excess, excess * excess, variance)])
-        seen = self._seen[here]
+        seen = self.seen[here]
         mean, square, allowed = self._means[:, here]
-        trust = seen / (seen + SETTLED)
-        result[0, here] = trust * (sums[0] - came * np.maximum(mean, 0.0))
+        result[0, here] = sums[0] - came * np.maximum(mean, 0.0)
         result[1, here] = sums[2] * np.maximum(square / (allowed + 1e-2), 1.0)
-        self._seen[here] = seen = seen + came
+        self.seen[here] = seen = seen + came
         rate = np.minimum(came / np.minimum(seen + 20.0, LONG_RUN), 1.0)
         self._means[:, here] += rate * (sums / came - self._means[:, here])
         return result
 
     def state(self) -> list[Any]:
         """Return what must be saved to go on identically."""
-        return [self._seen.copy(), self._means.copy()]
+        return [self.seen.copy(), self._means.copy()]
 
     def restore(self, state: Sequence[Any]) -> None:
         """Take over what another one's `state` gave."""
-        self._seen, self._means = (np.array(part, np.float64) for part in state)
+        self.seen, self._means = (np.array(part, np.float64) for part in state)

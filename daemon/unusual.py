@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from rnnd.codecs.sessions import Events, Streams
 from rnnd.codecs.tick import MAX_EXAMPLE, Tick, TickPart
-from rnnd.daemon.disorder import LIMIT, SHRINK, SPANS, Disorder
+from rnnd.daemon.disorder import LIMIT, MOST, SHRINK, SPANS, Disorder
 from rnnd.rnn.events import EventModel, EventSettings, Surprise
 
-MOST = 12.0  # deviations of disorder that are told
 UNUSUAL = 0.995  # quantile of the surprise from which on an event counts as unusual
 MAX_UNUSUAL = 3  # events of a tick that are told
 BINS, BINS_A_NAT = 160, 8
@@ -80,7 +79,7 @@ class EventWatch:
         self._fresh = np.zeros(BINS)  # those of this lot
         self._level = np.inf  # the surprise from which on an event is unusual
         self._greatest = TickRanks(BINS / BINS_A_NAT)
-        self._order = TickRanks(BINS / BINS_A_NAT)
+        self._order = TickRanks(MOST)
         self._ticks = 0
 
     def step(self, tick: Tick, parts: Sequence[TickPart], joined: NDArray[np.int64]) -> EventTick:
@@ -89,18 +88,16 @@ class EventWatch:
         result = self._model.step(events.symbols, events.streams)
         excess = result.excess.clip(-LIMIT, LIMIT)
         disorder = self._disorder.step(excess, result.variance, events)
-        worst = disorder[:, :-1].max(axis=1)
         often = int((result.surprise > self._level).sum())
         self._often = self._often * self._keep + often
         greatest = float(result.surprise.max(initial=0.0))
         now = float(excess.sum()) / (len(events) + SHRINK)
         vector = np.empty(len(self.names), np.float32)
-        vector[:2], vector[2:4] = worst, disorder[:, -1]
-        np.clip(vector[:4], -MOST, MOST, out=vector[:4])
+        vector[:4] = disorder.ravel()
         vector[4:6], vector[6:] = np.log1p(self._often), (now, greatest, math.log1p(often))
         told = np.argsort(-result.surprise, kind="stable")[: min(often, MAX_UNUSUAL)].tolist()
         unusual = tuple(self._tell(tick, parts, joined, events, result, i) for i in told)
-        ranks = self._rank(result.surprise, greatest, float(worst[-1]))
+        ranks = self._rank(result.surprise, greatest, float(disorder[0, -1]))
         return EventTick(vector, ranks, unusual)
 
     def _rank(
