@@ -208,33 +208,12 @@ class LogCodec:
         """
         known = len(self.templates)
         fresh = self.resolve(parts)
-        counts = np.zeros(len(self.templates))
-        severities = np.zeros(len(Severity))
-        newest: dict[int, tuple[Kinds, int, bytes]] = {}
-        for part in parts:
-            table, kinds, lines = part.table, part.kinds, part.counts
-            templates = table.templates[kinds]
-            events = templates >= 0
-            if not events.all():
-                kinds, lines, templates = kinds[events], lines[events], templates[events]
-            counts += np.bincount(self.templates.joined[templates], lines, len(counts))
-            severities += np.bincount(table.severities[kinds], lines, len(severities))
-            if part.newest:
-                joined = self.templates.joined[table.templates[list(part.newest)]].tolist()
-                for template, (kind, line) in zip(joined, part.newest.items(), strict=True):
-                    newest[template] = table, kind, line
-        numbers = self._numbers(newest)
-        if numbers:
-            keys = np.fromiter(numbers.keys(), np.int64, len(numbers))
-            self.features.slots.update(
-                keys, np.fromiter(numbers.values(), np.float64, len(numbers))
-            )
+        came, counts, severities = self._add_up(parts)
+        self._note_numbers(parts)
         for table, kind in fresh:
             if table.templates[kind] == OVERFLOW:  # may find room later, when templates are joined
                 table.templates[kind] = UNRESOLVED
-        came = counts.nonzero()[0]
-        counts = counts[came]
-        observed = max((part.health for part in parts), default=Health.GREEN)
+        observed = max([part.health for part in parts], default=Health.GREEN)
         if judge is not None:
             observed = max(observed, judge(number, severities))
         new = len(self.templates) - known
@@ -242,18 +221,46 @@ class LogCodec:
             number=number,
             vector=self.features.encode(number, came, counts, severities, new, observed),
             observed=observed,
-            lines=sum(part.lines for part in parts),
-            bytes=sum(part.bytes for part in parts),
-            unparsed=sum(part.unparsed for part in parts),
-            late=sum(part.late for part in parts),
-            dropped=sum(part.dropped for part in parts),
+            lines=sum([part.lines for part in parts]),
+            bytes=sum([part.bytes for part in parts]),
+            unparsed=sum([part.unparsed for part in parts]),
+            late=sum([part.late for part in parts]),
+            dropped=sum([part.dropped for part in parts]),
             new_templates=new,
             absences=self.absences.note(number, came),
             templates=len(self.templates) - 1,
             counts=dict(zip(came.tolist(), counts.astype(int).tolist(), strict=True)),
             examples=merge_examples(parts),
-            cut=sum(part.cut for part in parts),
+            cut=sum([part.cut for part in parts]),
         )
+
+    def _add_up(
+        self, parts: Sequence[TickPart]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return the templates that came in *parts*, the lines of each, and of each severity."""
+        every, severities = np.zeros(len(self.templates)), np.zeros(len(Severity))
+        for part in parts:
+            table, kinds, lines = part.table, part.kinds, part.counts
+            if len(kinds) and kinds[0] == CONTINUATION:  # the lowest
+                kinds, lines = kinds[1:], lines[1:]
+            templates = self.templates.joined[table.templates[kinds]]
+            every += np.bincount(templates, lines, len(every))
+            severities += np.bincount(table.severities[kinds], lines, len(severities))
+        came = every.nonzero()[0]
+        return came, every[came], severities
+
+    def _note_numbers(self, parts: Sequence[TickPart]) -> None:
+        """Let the slots have the numbers in the newest line of each template."""
+        newest: dict[int, tuple[Kinds, int, bytes]] = {}
+        for part in parts:
+            if part.newest:
+                joined = self.templates.joined[part.table.templates[list(part.newest)]].tolist()
+                for template, (kind, line) in zip(joined, part.newest.items(), strict=True):
+                    newest[template] = part.table, kind, line
+        if newest and (numbers := self._numbers(newest)):
+            count = len(numbers)
+            keys = np.fromiter(numbers.keys(), np.int64, count)
+            self.features.slots.update(keys, np.fromiter(numbers.values(), np.float64, count))
 
     def _numbers(self, newest: Mapping[int, tuple[Kinds, int, bytes]]) -> dict[int, float]:
         """Return the numbers in the *newest* line of each template, by the key of `Slots`."""

@@ -113,4 +113,6 @@ class Tick:
 def merge_examples(parts: Iterable[TickPart]) -> tuple[Example, ...]:
     """Return the worst few examples of all *parts*, the first of equals first."""
     examples = [example for part in parts for example in part.examples]
+    if not examples:
+        return ()
     return tuple(sorted(examples, key=lambda e: (-e.health, -e.severity))[:MAX_EXAMPLES])
