@@ -32,7 +32,7 @@ from rnnd.codecs.pattern import Patterns
 from rnnd.codecs.reader import LogReader, Piece
 from rnnd.codecs.sessions import SessionPattern
 from rnnd.codecs.severity import Severity
-from rnnd.codecs.signatures import CONTINUATION, UNRESOLVED, Kinds
+from rnnd.codecs.signatures import CONTINUATION, UNRESOLVED, Inner, Kinds
 from rnnd.codecs.stamps import StampReader
 from rnnd.codecs.template import OVERFLOW, TemplateTable
 from rnnd.codecs.tick import MAX_EXAMPLE, MAX_EXAMPLES, Example, Tick, TickPart, merge_examples
@@ -87,8 +87,8 @@ class LogCodec:
         self._session = SessionPattern(settings.session) if settings.session else None
         self.kinds = Kinds()
         self.templates = TemplateTable(settings.max_templates)
-        self._places: dict[int, dict[int, int]] = {}
-        self._slotted: dict[int, dict[int, int]] | None = None  # of them, those that are features
+        self._places: dict[int, dict[Inner, int]] = {}
+        self._slotted: dict[int, dict[Inner, int]] | None = None  # of them, those that are features
         self.features = TickFeatures(
             settings.tick, settings.buckets, settings.slots, settings.max_templates
         )
@@ -269,14 +269,14 @@ class LogCodec:
         for template, (table, kind, line) in newest.items():
             if watched := places.get(template):
                 words = split_tokens(line, MAX_WORDS)
-                for place, message_place in table.places(kind):
-                    if message_place in watched and place < len(words):
+                for place, inner in table.places(kind):
+                    if inner in watched and place < len(words):
                         value = value_of(words[place])
                         if value is not None:
-                            numbers[template * PLACES + watched[message_place]] = value
+                            numbers[template * PLACES + watched[inner]] = value
         return numbers
 
-    def _numeric_places(self) -> dict[int, dict[int, int]]:
+    def _numeric_places(self) -> dict[int, dict[Inner, int]]:
         """Return which words of each template's messages are numbers to be read, and their order.
 
         Once no further number can become a feature, only those that are.
@@ -291,6 +291,12 @@ class LogCodec:
                 place = list(self._places[owner])[index]
                 self._slotted.setdefault(owner, {})[place] = index
         return self._slotted
+
+    def field_in(self, slot: int) -> str:
+        """Return the name of the field whose number is in *slot*; empty for one of a message."""
+        template, index = divmod(int(self.features.slots.owners[slot]), PLACES)
+        inner = list(self._places[template])[index]
+        return inner.decode("utf-8", "replace") if isinstance(inner, bytes) else ""
 
     def resolve(self, parts: Sequence[TickPart]) -> list[tuple[Kinds, int]]:
         """Give every kind its template; new ones in the order of their texts, not of arrival.
@@ -317,8 +323,9 @@ class LogCodec:
 
     def _note(self, template: int, parsed: Parsed) -> None:
         """Prepare for the new *template*, of which *parsed* is the first message."""
-        places = numeric_places(parsed.tokens)[:PLACES]
-        self._places[template] = {place: index for index, place in enumerate(places)}
+        names = [name for _, name in parsed.fields]
+        places: list[Inner] = [*numeric_places(parsed.tokens), *names]
+        self._places[template] = {place: index for index, place in enumerate(places[:PLACES])}
         self.features.buckets.place(template, parsed.component + b" " + parsed.message)
 
     def encode(self, stream: Iterable[bytes]) -> Iterator[Vector]:

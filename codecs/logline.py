@@ -9,6 +9,7 @@ import re
 from typing import NamedTuple
 
 from rnnd.codecs.level import THREAD, find_level
+from rnnd.codecs.numbers import MAX_WORDS, numeric_fields
 from rnnd.codecs.parsed import MAX_MESSAGE, Number, Parsed, split_tokens
 from rnnd.codecs.severity import LETTERS, WORDS, Severity
 from rnnd.codecs.signature import STAMP
@@ -59,6 +60,7 @@ class _Found(NamedTuple):
     component: bytes
     message: bytes
     offset: int
+    keyed: bool = False  # the message stands among fields with names
 
     def within(self, begin: int) -> "_Found":
         """Return the same in the text in which this one begins at *begin*."""
@@ -79,7 +81,12 @@ def parse(signature: bytes) -> Parsed:
     found = _read(signature)
     severity = INFO if found.severity is None else found.severity
     words = len(split_tokens(signature[: found.offset], MAX_BEFORE))
-    return Parsed(severity, found.number, found.component, found.message[:MAX_MESSAGE], words)
+    fields: tuple[tuple[int, bytes], ...] = ()
+    if found.keyed:
+        end = words + len(split_tokens(found.message, MAX_BEFORE))
+        fields = numeric_fields(split_tokens(signature, MAX_WORDS), words, end)
+    message = found.message[:MAX_MESSAGE]
+    return Parsed(severity, found.number, found.component, message, words, fields)
 
 
 def _read(line: bytes) -> _Found:
@@ -258,6 +265,7 @@ def _read_json(text: bytes) -> _Found:
         component,
         inner.message,
         fields.message.value_start + inner.offset,
+        keyed=True,
     )
 
 
@@ -275,5 +283,5 @@ def _read_fields(line: bytes, fields: Fields) -> _Found:
     """Return what the *fields* of a logfmt line say."""
     if fields.message is not None:
         message, offset = fields.message.value, fields.message.value_start
-        return _Found(fields.severity, None, fields.component, message, offset)
+        return _Found(fields.severity, None, fields.component, message, offset, keyed=True)
     return _message(fields.severity, None, fields.component, line, line.rfind(STAMP) + 1)

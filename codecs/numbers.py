@@ -1,6 +1,7 @@
 """The numbers in messages that may tell something: a latency, a percentage, a size.
 
-A number is known by its place among the words of its message. Numbers that name things (addresses,
+A number is known by its place among the words of its message, or by the name of its field where a
+line has such beside its message. Numbers that name things (addresses,
 ports, process and request ids) are left out where the word before says so; what is left is judged
 by its values (see `features.Slots`).
 """
@@ -13,12 +14,20 @@ MAX_WORDS = 96  # words of a line among which numbers are looked for
 LONGEST = 40  # bytes at the end of a word that tell whether a number behind it names something
 MAX_NUMBERS = 8  # numbers read from one line
 
-_NUMERIC = frozenset({b"0", b"0.0"})
+_NUMERIC = frozenset({b"0", b"0.0", b"0.0-0"})  # the last as in 1.5e-05
 _NAMING = frozenset(
     b"id pid tid uid gid port host ip addr user session seq serial thread job line offset version"
     b" request req task handle build index node rank block container ppid".split()
 )
-_VALUE = re.compile(rb"[~$#]?([+-]?\d{1,15}(?:\.\d{1,15})?)[A-Za-z%/]{0,4}(?:/s)?\.?(?:\\n)?")
+_NOMINAL = frozenset(b"level severity status code v version lineno epoch".split())
+_NAME = re.compile(rb"[A-Za-z_@][A-Za-z_@.-]{0,39}")
+_NO_ID = frozenset(
+    b"paid unpaid prepaid valid invalid void avoid mid grid raid said bid solid".split()
+)
+_VALUE = re.compile(
+    rb"[~$#]?([+-]?\d{1,15}(?:\.\d{1,18})?(?:[eE][+-]?\d{1,2})?)"
+    rb"[A-Za-z%/]{0,4}(?:/s)?\.?(?:\\n)?"
+)
 
 
 def numeric_places(tokens: Sequence[bytes]) -> tuple[int, ...]:
@@ -33,11 +42,31 @@ def numeric_places(tokens: Sequence[bytes]) -> tuple[int, ...]:
     ]
 
 
+def numeric_fields(tokens: Sequence[bytes], begin: int, end: int) -> tuple[tuple[int, bytes], ...]:
+    """Return the places and names of the fields, of a coarse signature, that are worth reading.
+
+    The message is among the words from *begin* up to *end*, which hold no fields.
+
+    >>> numeric_fields((b"level", b"0", b"msg", b"paid", b"0", b"ms", b"0.0", b"pid", b"0"), 3, 5)
+    ((6, b'ms'),)
+    """
+    found: dict[bytes, int] = {}
+    for place in range(1, len(tokens)):
+        if begin <= place < end or tokens[place].strip(b"\\").lstrip(b"-") not in _NUMERIC:
+            continue
+        name = tokens[place - 1].strip(b"\\")
+        if _NAME.fullmatch(name) and name.lower() not in _NOMINAL and not _names_a_thing(name):
+            found.setdefault(name, place)
+    return tuple([(place, name) for name, place in found.items()])[:MAX_NUMBERS]
+
+
 @lru_cache(maxsize=4096)
 def _names_a_thing(word: bytes) -> bool:
     """Return whether a number behind *word* is a name rather than a value."""
     word = word.lower()
-    return word in _NAMING or word.endswith((b"id", b"_no", b"port")) or word.count(b".") == 3
+    if word in _NO_ID:
+        return False
+    return word in _NAMING or word.endswith((b"id", b"_no", b"port")) or word.count(b".") >= 2
 
 
 @lru_cache(maxsize=4096)

@@ -83,6 +83,7 @@ class Parsed:
     component: bytes
     message: bytes
     words: int = 0  # in the line before the message
+    fields: tuple[tuple[int, bytes], ...] = ()  # numbers beside the message: word, and name
 
     @property
     def tokens(self) -> tuple[bytes, ...]:
@@ -96,21 +97,25 @@ class Parsed:
             meaning = self.number.meaning.replace(" ", "-").encode()
             number = b"%s %d %s" % (meaning, self.number.least, self.number.before)
         head = b"%d %d" % (self.severity, self.words)
+        if self.fields:
+            head += b"".join([b" %d=%s" % field for field in self.fields])
         return b"\n".join((head, number, self.component, self.message))
 
 
 def unpack(text: bytes) -> Parsed:
     """Return what was packed to *text*.
 
-    >>> parsed = Parsed(Severity.INFO, Number("level", b'"level":'), b"cart", b"added 0", 3)
+    >>> number = Number("level", b'"level":')
+    >>> parsed = Parsed(Severity.INFO, number, b"cart", b"added 0", 3, ((7, b"ms"),))
     >>> unpack(parsed.pack()) == parsed
     True
     """
     head, number, component, message = text.split(b"\n", 3)
-    severity, words = map(int, head.split())
+    severity, words, *pairs = head.split()
+    fields = tuple([(int(place), name) for place, name in (pair.split(b"=") for pair in pairs)])
     told: Number | None = None
     if number:
         meaning, least, before = number.split(b" ", 2)
         name = meaning.decode().replace("-", " ")
         told = Number(name, before, Severity(int(least)))  # type: ignore[arg-type]  # as packed
-    return Parsed(Severity(severity), told, component, message, words)
+    return Parsed(Severity(int(severity)), told, component, message, int(words), fields)

@@ -12,6 +12,7 @@ shapes of lines, of coarse signatures, and of what lines say. The first two are 
 
 from collections.abc import Sequence
 from itertools import repeat
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,10 @@ Kind = int
 """The number of a kind; below `UNKNOWN`, of a text whose severity must be read from the line."""
 
 
-Place = tuple[int, int]
+Inner: TypeAlias = int | bytes
+"""A number's place among the words of a message, or the name of its field."""
+
+Place: TypeAlias = tuple[int, int]
 """Where in its line a timestamp begins, and how long it is; both 0 where there is none."""
 
 
@@ -88,7 +92,7 @@ class Kinds:
         self._numbers: dict[Number, int] = {}
         self._size = 0  # bytes of texts
         self._capacity = 256
-        self._places: dict[Kind, tuple[tuple[int, int], ...]] = {CONTINUATION: ()}
+        self._places: dict[Kind, tuple[tuple[int, Inner], ...]] = {CONTINUATION: ()}
         self._parsed: dict[bytes, Parsed] = {}  # what new texts say
         self.texts: list[bytes] = []
         self.severities = np.zeros(self._capacity, np.int8)
@@ -147,8 +151,8 @@ class Kinds:
                 self._passes = PASSES
         return kinds
 
-    def places(self, kind: Kind) -> tuple[tuple[int, int], ...]:
-        """Return where numbers stand in lines of a *kind*: among all words, and the message's."""
+    def places(self, kind: Kind) -> tuple[tuple[int, Inner], ...]:
+        """Return where numbers stand in lines of a *kind*: among all words, and within."""
         return self._places[kind]
 
     def parsed(self, text: bytes) -> Parsed:
@@ -229,8 +233,10 @@ class Kinds:
         self.severities[kind] = severity
         if text:
             parsed = self._parsed.get(text) or unpack(text)
-            places = tuple((parsed.words + place, place) for place in numeric_places(parsed.tokens))
-            self._places[kind] = places
+            inner = numeric_places(parsed.tokens)
+            places: list[tuple[int, Inner]] = [(parsed.words + place, place) for place in inner]
+            places += parsed.fields
+            self._places[kind] = tuple(places)
             self.has_numbers[kind] = bool(places)
         return kind
 

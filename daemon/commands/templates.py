@@ -21,7 +21,7 @@ from rnnd.codecs.numbers import MAX_WORDS, value_of
 from rnnd.codecs.parsed import split_tokens
 from rnnd.codecs.reader import Piece
 from rnnd.codecs.severity import Severity
-from rnnd.codecs.signatures import Kinds
+from rnnd.codecs.signatures import Inner, Kinds
 from rnnd.codecs.tick import TickPart
 from rnnd.config.schema import AppSettings
 from rnnd.daemon.commands.backtest import ZONE_HELP, zone
@@ -45,7 +45,7 @@ class Seen:
     last: int = -(1 << 62)
     severity: int = 0
     example: str = ""
-    ranges: dict[int, tuple[float, float]] = field(default_factory=dict)  # by place in the message
+    ranges: dict[Inner, tuple[float, float]] = field(default_factory=dict)  # by place or name
 
 
 class _Listener(LogCodec):
@@ -110,7 +110,7 @@ class Survey:
             self._note_numbers(piece, row, kinds.places(int(piece.kinds[row])), int(templates[row]))
 
     def _note_numbers(
-        self, piece: Piece, row: int, places: tuple[tuple[int, int], ...], template: int
+        self, piece: Piece, row: int, places: tuple[tuple[int, Inner], ...], template: int
     ) -> None:
         ranges = self._seen[template].ranges
         words = split_tokens(piece.without_timestamp(row), MAX_WORDS)
@@ -185,6 +185,7 @@ def _app(arguments: argparse.Namespace) -> AppSettings:
 def describe(survey: Survey, number: int, seen: Seen) -> dict[str, Any]:
     """Return the row of one template."""
     tick = survey.codec.settings.tick
+    ranges = seen.ranges
     return {
         "template": number,
         "lines": seen.count,
@@ -194,7 +195,10 @@ def describe(survey: Survey, number: int, seen: Seen) -> dict[str, Any]:
         "severity": str(Severity(seen.severity)),
         "text": survey.codec.templates.text(number),
         "example": seen.example[:EXAMPLE],
-        "numbers": [list(seen.ranges[place]) for place in sorted(seen.ranges)],
+        "numbers": [
+            list(ranges[place]) for place in sorted(p for p in ranges if isinstance(p, int))
+        ],
+        "fields": {name.decode(): list(ranges[name]) for name in ranges if isinstance(name, bytes)},
     }
 
 
@@ -209,7 +213,9 @@ def show(rows: Sequence[Mapping[str, Any]]) -> None:
     table.add_column("template, and its first line", overflow="fold", ratio=1)
     table.add_column("numbers")
     for row in rows:
-        numbers = ", ".join(f"{low:.10g}…{high:.10g}" for low, high in row["numbers"])
+        ranges = [("", *pair) for pair in row["numbers"]]
+        ranges += [(f"{escape(name)} ", *pair) for name, pair in row["fields"].items()]
+        numbers = ", ".join(f"{name}{low:.10g}…{high:.10g}" for name, low, high in ranges)
         table.add_row(
             str(row["template"]), f"{row['lines']:,}", f"{row['share']:.2%}", row["first"],
             row["last"], row["severity"],

@@ -37,6 +37,9 @@ def line(draw: st.DrawFn) -> bytes:
         return b"    at shop.Cart(Cart.java:%d)" % draw(st.integers(0, 99))
     if shape == 1:
         return draw(st.binary(max_size=40)).replace(b"\n", b"")
+    if shape == 3:
+        fields = draw(st.permutations([b'"ms":7.5', b'"msg":"paid 7"', b'"size":%d' % shape]))
+        return b'{"time":"2023-11-14 22:00:0%d",%s}' % (len(fields[0]), b",".join(fields))
     second = draw(st.integers(0, 59))
     minute = draw(st.integers(0, 5))
     words = b" ".join(draw(st.lists(st.sampled_from(WORDS), max_size=4)))
@@ -203,6 +206,38 @@ def test_severities_told_by_numbers_are_read_from_every_line() -> None:
     assert tick.templates == 1
 
 
+JSON = '{{"time":"2023-11-14T22:{:02}:{:02}Z","level":"info","msg":"paid","pid":7,"ms":{}}}\n'
+LOGFMT = 'time=2023-11-14T22:{:02}:{:02}Z level=info msg="was paid" pid=7 ms={}\n'
+
+
+@pytest.mark.parametrize("layout", [JSON, LOGFMT])
+def test_numbers_beside_the_message_are_features_too(layout: str) -> None:
+    codec = LogCodec()
+    waits = [*(10 + n % 7 for n in range(60)), 900]
+
+    lines = [layout.format(n // 6, n % 6 * 10, wait + 0.5) for n, wait in enumerate(waits)]
+    ticks = feed(codec, "".join(lines).encode())
+
+    slot = codec.feature_names.index("slot 0 value")
+    assert ticks[-1].vector[slot] > ticks[-2].vector[slot] > 0
+    assert codec.features.slots.number(0)[1] == 900.5
+    assert (codec.features.slots.owners >= 0).sum() == 1
+    assert codec.field_in(0) == "ms"
+
+
+def test_fields_are_known_by_name_wherever_they_stand() -> None:
+    codec = LogCodec()
+    ways = ['"ms":{0},"msg":"paid","size":7{0}', '"size":7{0},"msg":"paid","ms":{0}']
+
+    text = '{{"time":"2023-11-14T22:{:02}:{:02}Z",{}}}\n'
+    lines = [text.format(n // 6, n % 6 * 10, ways[n % 2].format(n % 7)) for n in range(100)]
+    feed(codec, "".join(lines).encode())
+
+    slots = {codec.field_in(slot): codec.features.slots.number(slot)[2] for slot in range(2)}
+    assert slots["ms"] < 7 < 70 <= slots["size"]
+    assert len(codec.templates) == 2
+
+
 def test_several_sources_in_any_interleaving_give_the_same_ticks() -> None:
     lines = [stamped(b"INFO user %s came" % name, b"WARN disk full") for name in (b"eve", b"bob")]
     first, second = LogCodec(), LogCodec()
@@ -303,7 +338,7 @@ def test_encode_gives_a_vector_as_soon_as_its_tick_is_over() -> None:
     pieces = iter([stamped(b"INFO up"), b"2023-11-14 22:00:25 INFO up\n"])
     vectors = LogCodec().encode(pieces)
 
-    next(vectors), next(vectors)  # of 22:00:00 and the silent 22:00:10
+    _ = next(vectors), next(vectors)  # of 22:00:00 and the silent 22:00:10
 
     assert list(pieces) == []
     assert len(list(vectors)) == 1

@@ -55,6 +55,20 @@ def test_numbers_are_told_with_the_range_of_all_lines(
     assert row["numbers"] == [[10.0, 970.0]]
 
 
+def test_numbers_in_fields_are_told_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "shop.log"
+    line = '{{"time":"2024-03-09T08:07:00Z","msg":"paid {}","ms":{}}}\n'
+    log.write_text("".join(line.format(n, 10 * n) for n in range(9)), encoding="utf-8")
+
+    [row] = rows(log, capsys)
+    main(["templates", str(log)])
+
+    assert (row["numbers"], row["fields"]) == ([[0.0, 8.0]], {"ms": [0.0, 80.0]})
+    assert "0…8, ms 0…80" in capsys.readouterr().out
+
+
 def test_the_template_of_every_line_is_written_as_csv(
     log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
