@@ -44,8 +44,8 @@ class Watcher:
         # A poll finds what an event did not tell: watchdog's own complaints (an overflow, an event
         # while it stops) are no news to an operator.
         logging.getLogger("watchdog").setLevel(logging.CRITICAL)
-        observer = Observer()
         try:
+            observer = Observer()
             observer.start()
         except OSError as error:
             log.warning("no file events (%s); looking at files every second instead", error)

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -16,11 +16,18 @@ PATIENCE = 60.0  # s; only a broken daemon needs them
 
 
 class Daemon:
-    """`rnnd run` with *arguments*, reached over HTTP on a free port."""
+    """`rnnd run` with *arguments*, reached over HTTP on a free port; *before* is what runs it."""
 
-    def __init__(self, *arguments: str | Path, listen: str = "127.0.0.1:0", **options: Any) -> None:
+    def __init__(
+        self,
+        *arguments: str | Path,
+        listen: str = "127.0.0.1:0",
+        before: Sequence[str] = (),
+        **options: Any,
+    ) -> None:
+        command = [sys.executable, "-m", "rnnd", "run", *map(str, arguments), "--listen", listen]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "rnnd", "run", *map(str, arguments), "--listen", listen],
+            [*before, *command],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             **options,
