@@ -472,7 +472,8 @@ class Lineage:
                 self.due |= alive  # it was truncated since we looked at it
             else:
                 continue
-            if reading.size(candidate) > follower.signature.offset:
+            offset = 0 if follower in self._rewritten else follower.signature.offset
+            if reading.size(candidate) > offset:
                 self._copied_at = min(self._copied_at, candidate.modified)
             return True
         for key, known in self._done.items():

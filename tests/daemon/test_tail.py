@@ -614,10 +614,11 @@ def test_a_file_truncated_between_a_look_and_the_reading_loses_nothing(bench: Be
     assert sorted(bench.numbers()) == list(range(bench.written))
 
 
+@pytest.mark.parametrize("before", [3, 20])  # lines: fewer or more than in the copy
 def test_a_copy_seen_before_the_truncation_is_read_though_the_log_grew_meanwhile(
-    bench: Bench,
+    bench: Bench, before: int
 ) -> None:
-    bench.write(3)
+    bench.write(before)
     bench.poll()
     bench.copytruncate(".2")
     bench.write(7)
