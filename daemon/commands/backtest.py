@@ -95,6 +95,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="false alarms that you would put up with (default: 1/day)",
     )
     parser.add_argument("--timezone", type=zone, metavar="ZONE", help=ZONE_HELP)
+    parser.add_argument(
+        "--order",
+        action=argparse.BooleanOptionalAction,
+        help="read the order of lines too, or not (default: as configured)",
+    )
     parser.add_argument("--predictions", metavar="CSV", help="write every prediction")
     parser.add_argument("--json", metavar="FILE", help="write the scores (- for standard output)")
     parser.add_argument("--html", metavar="FILE", help="write a report as one page (- likewise)")
@@ -169,6 +174,7 @@ def settings(arguments: argparse.Namespace) -> AppSettings:
         "horizon": horizons[0] if horizons else None,
         "more_horizons": tuple(horizons[1:]) if horizons else None,
         "timezone": arguments.timezone,
+        "order": arguments.order,
     }
     app = msgspec.structs.replace(
         _named_app(arguments), **{key: value for key, value in given.items() if value is not None}

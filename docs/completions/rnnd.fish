@@ -19,6 +19,7 @@ complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l tick -x -d 'defaul
 complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l merge -x -d 'failures closer are one (default: 10m)'
 complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l budget -x -d 'false alarms that you would put up with (default: 1/day)'
 complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l timezone -x -d 'of timestamps that name none: UTC, +01:00, Europe/Paris (default: this machine\'s)'
+complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l no-order -d 'read the order of lines too, or not (default: as configured)'
 complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l predictions -r -F -d 'write every prediction'
 complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l json -r -F -d 'write the scores (- for standard output)'
 complete -c rnnd -n '__fish_seen_subcommand_from backtest' -l html -r -F -d 'write a report as one page (- likewise)'

@@ -1,3 +1,4 @@
+import argparse
 import csv
 import gzip
 import json
@@ -14,6 +15,7 @@ from rnnd.config.schema import AppSettings
 from rnnd.daemon import replay
 from rnnd.daemon.backtest import Evaluation
 from rnnd.daemon.cli import main
+from rnnd.daemon.commands.backtest import add_arguments, settings
 from rnnd.daemon.pipeline import AppPipeline
 from rnnd.daemon.replay import Replay
 
@@ -203,6 +205,23 @@ def test_the_zone_of_timestamps_that_name_none_can_be_said(
 
     start = json.loads(capsys.readouterr().out)["start_timestamp_seconds"]
     assert start == datetime(2026, 7, 1, 6, 15, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("options", "is_read"), [(["--order"], True), (["--no-order"], False), ([], True)]
+)
+def test_the_order_of_lines_is_read_or_not_as_is_said_there_or_else_configured(
+    options: list[str], is_read: bool, tmp_path: Path
+) -> None:
+    log = write_log(tmp_path / "shop.log", hours=1)
+    config = tmp_path / "rnnd.yaml"
+    config.write_text(f"apps: [{{name: shop, logs: ['{log}'], order: true}}]\n")
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+
+    app = settings(parser.parse_args(["--config", str(config), *options]))
+
+    assert app.order is is_read
 
 
 def test_predictions_of_a_long_silence_are_given_one_by_one() -> None:
