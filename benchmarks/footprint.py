@@ -1,12 +1,15 @@
-"""What the daemon costs: memory idle and after many lines, CPU when idle, speed, start-up.
+"""What the daemon costs: memory idle and after many lines, CPU when idle, speed, start-up, stalls.
 
 The daemon runs as a process of its own over a generated log. Memory is its resident set as the
-kernel tells it; CPU is its user and system time. Every figure is printed beside its goal.
+kernel tells it; CPU is its user and system time. When idle, it goes on closing a silent tick every
+ten seconds. HDFS is a random 2 % of the blocks of the real log; with ticks of 500 s they hold as
+many lines as ticks of 10 s do in the whole log. Every figure is printed beside its goal.
 
-    python benchmarks/footprint.py [--lines 10000000] [--apps 20] [--idle 30]
+    python benchmarks/footprint.py [--lines 10000000] [--apps 20] [--idle 60]
 """
 
 import argparse
+import gzip
 import json
 import os
 import re
@@ -20,8 +23,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-START = datetime(2090, 1, 1, tzinfo=UTC)  # ahead of the clock: lines alone close ticks
+from rnnd.config.loading import load_settings
+from rnnd.daemon.app import App
+from rnnd.daemon.pipeline import AppPipeline
+from rnnd.daemon.state import StateFile
+
+AHEAD = datetime(2090, 1, 1, tzinfo=UTC)  # of the clock: lines alone close ticks
 BATCH = 100_000  # lines
+RATE = 200  # lines a second, in the log's time
+SOME = 5000  # lines that an idle app has read
+SETTLING = 30.0  # s until an idle daemon has saved what it has read
+DATA = Path(os.environ.get("RNND_DATA", Path(__file__).parents[2] / "shared" / "data"))
+HDFS_TICK = 500  # s
 
 
 class Daemon:
@@ -82,12 +95,12 @@ class Daemon:
         return time.monotonic() - begin
 
 
-def write(path: Path, first: int, count: int) -> None:
-    """Append *count* lines, two hundred a second, of ten shapes."""
+def write(path: Path, first: int, count: int, start: datetime = AHEAD) -> None:
+    """Append *count* lines of ten shapes to a log that begins at *start*."""
     with path.open("a") as file:
         for number in range(first, first + count):
-            if number % 200 == 0:
-                stamp = (START + timedelta(seconds=number // 200)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            if number % RATE == 0 or number == first:
+                stamp = (start + timedelta(seconds=number // RATE)).strftime("%Y-%m-%dT%H:%M:%SZ")
             file.write(
                 f"{stamp} INFO app.part{number % 10}: request {number} of user {number % 977} "
                 f"took {number % 83} ms\n"
@@ -112,7 +125,7 @@ def tell(what: str, value: float, unit: str, goal: str) -> None:
     print(f"  {what:<44} {value:>12,.2f} {unit:<8} goal: {goal}", flush=True)
 
 
-def measure(apps: int, lines: int, idle: float) -> None:
+def measure(apps: int, lines: int) -> None:
     """Print what *apps* apps cost over *lines* lines in all."""
     print(f"{apps} app{'s' * (apps > 1)}, {lines:,} lines")
     with tempfile.TemporaryDirectory(prefix="rnnd-footprint-") as name:
@@ -137,12 +150,73 @@ def measure(apps: int, lines: int, idle: float) -> None:
         tell("memory after a tenth of the lines", memory, "MB", "")
         tell("memory after all lines", daemon.memory(), "MB", "150")
         tell("growth in between", daemon.memory() - memory, "MB", "under 5")
-        tell("lines a CPU second, end to end", written / spent, "", "300,000 (HDFS)")
-        before, begin = daemon.cpu(), time.monotonic()
-        time.sleep(idle)
-        share = (daemon.cpu() - before) / (time.monotonic() - begin)
-        tell("CPU when idle", 100 * share, "% core", "under 0.5")
+        tell("lines a CPU second, end to end", written / spent, "", "")
         tell("to save and stop", daemon.stop(), "s", "under 2")
+
+
+def measure_idle(apps: int, seconds: float) -> None:
+    """Print what a daemon costs whose *apps* get no more lines."""
+    with tempfile.TemporaryDirectory(prefix="rnnd-footprint-") as name:
+        directory = Path(name)
+        daemon = Daemon(configure(directory, apps))
+        start = datetime.now(UTC) - timedelta(seconds=SOME // RATE + 5)
+        for app in range(apps):
+            write(directory / f"app{app}.log", 0, SOME, start)
+        daemon.wait_for(SOME * apps)
+        time.sleep(SETTLING)
+        before, begin = daemon.cpu(), time.monotonic()
+        time.sleep(seconds)
+        share = (daemon.cpu() - before) / (time.monotonic() - begin)
+        tell(f"CPU when idle, {apps} app{'s' * (apps > 1)}", 100 * share, "% core", "under 0.5")
+        daemon.stop()
+
+
+def measure_hdfs() -> None:
+    """Print how fast a real log goes from file to prediction."""
+    source = DATA / "hdfs" / "hdfs_2pct.log.gz"
+    if not source.exists():
+        print(f"{source}: no such file (set RNND_DATA; benchmarks/README.md says where it is from)")
+        return
+    with tempfile.TemporaryDirectory(prefix="rnnd-footprint-") as name:
+        directory = Path(name)
+        configuration = configure(directory, 1)
+        text = configuration.read_text().replace(
+            "name: app0,",
+            f"name: app0, tick: {HDFS_TICK}s, horizon: {60 * HDFS_TICK}s, merge: 30000s, "
+            f"more_horizons: [{6 * HDFS_TICK}s, {360 * HDFS_TICK}s],",
+        )
+        configuration.write_text(text)
+        daemon = Daemon(configuration)
+        data = gzip.decompress(source.read_bytes())
+        before = daemon.cpu()
+        with (directory / "app0.log").open("wb") as log:
+            log.write(data)
+        lines = data.count(b"\n")
+        daemon.wait_for(lines)
+        tell("HDFS, lines a CPU second", lines / (daemon.cpu() - before), "", "300,000")
+        daemon.stop()
+        tell("HDFS, size of the state", state_of(directory), "MB", "")
+        measure_stall(configuration)
+
+
+def state_of(directory: Path) -> float:
+    """Return the size of all states in MB."""
+    return sum(one.stat().st_size for one in (directory / "state").glob("*.rnnd")) / 1e6
+
+
+def measure_stall(configuration: Path) -> None:
+    """Print how long reading stands still when the state that was left is saved again."""
+    settings = load_settings(configuration.read_text(), configuration.name).apps[0]
+    file = StateFile(configuration.parent / "state" / f"{settings.name}.rnnd")
+    app = App(settings, AppPipeline(settings), file, grace=3.0)
+    app.load()
+    took = []
+    for _ in range(200):
+        begin = time.perf_counter()
+        app.snapshot()
+        took.append(1000 * (time.perf_counter() - begin))
+    tell("reading stands still to save, median", sorted(took)[100], "ms", "")
+    tell("the same, the 99th percentile", sorted(took)[198], "ms", "")
 
 
 def main() -> None:
@@ -150,10 +224,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--apps", type=int, default=20)
-    parser.add_argument("--idle", type=float, default=10.0)
+    parser.add_argument("--idle", type=float, default=60.0)
     arguments = parser.parse_args()
     for apps in (1, arguments.apps):
-        measure(apps, arguments.lines, arguments.idle)
+        measure(apps, arguments.lines)
+    for apps in (1, arguments.apps):
+        measure_idle(apps, arguments.idle)
+    measure_hdfs()
 
 
 if __name__ == "__main__":

@@ -262,7 +262,8 @@ def run(
     for name, read in results.items():
         lost = sum(number not in read for number in range(lines))
         twice = sum(read.values()) - len(read)
-        print(f"  {name:<20} lost {lost:>8,}   twice {twice:>8,}")
+        missed = sum(number not in read for number in kept)
+        print(f"  {name:<20} lost {lost:>8,}   twice {twice:>8,}   on disk, unread {missed:>8,}")
     sys.stdout.flush()
 
 
