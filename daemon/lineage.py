@@ -2,108 +2,22 @@
 
 import logging
 import os
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self
 
+from rnnd.daemon.done import Done, DoneFiles
 from rnnd.daemon.files import UnfinishedError
 from rnnd.daemon.follower import FileKey, Follower, LostError, RewrittenError, is_racy
-from rnnd.daemon.names import Complaints, Names
-from rnnd.daemon.rotation import Candidate, Reading, Surroundings, candidate_of, unrotated_names
-from rnnd.daemon.signature import FIRST_SUM, HEAD, Signature
+from rnnd.daemon.poll import Poll
+from rnnd.daemon.rotation import Candidate, Reading, candidate_of
+from rnnd.daemon.signature import HEAD, Signature
 
 log = logging.getLogger(__name__)
 
-MAX_DONE = 256  # files of a log that are remembered after they were let go
 LINKED_PATIENCE = 60.0  # s that a rotated file may pause before it is let go
 UNLINKED_PATIENCE = 10.0  # s that a deleted file may; its disk space is held so long
 SLACK = 2_000_000_000  # ns; what copies and packs files may keep their time to the second only
 NEVER = (1 << 63) - 1  # ns since the epoch; later than every file
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A file that there is nothing to read from, unless it grows."""
-
-    signature: Signature
-    size: int  # on disk
-    modified: int  # ns since the epoch
-    foreign: bool  # never ours to read: it was there before us
-
-    def state(self) -> list[Any]:
-        """Return it as JSON."""
-        return [self.signature.state(), self.size, self.modified, self.foreign]
-
-    @classmethod
-    def of(cls, state: Sequence[Any]) -> Self:
-        """Return what `state` gave."""
-        signature, size, modified, foreign = state
-        return cls(Signature.of(signature), size, modified, foreign)
-
-
-@dataclass(slots=True)
-class Poll:
-    """What one look at the disk knows, for all lineages."""
-
-    now: float  # s on a clock that never goes back
-    names: Names
-    complaints: Complaints
-    counts: Counter[str]
-    kinship: "Kinship"
-    room: int = 1000  # files that may still be opened
-    surroundings: Surroundings = field(default_factory=Surroundings)
-    paths: dict[FileKey, str] = field(default_factory=dict)  # a name that leads to each file
-    alive: dict[FileKey, Follower] = field(default_factory=dict)  # whose file is there
-
-    def __post_init__(self) -> None:
-        for path in sorted(self.names, reverse=True):
-            self.paths[self.names[path][0]] = path
-
-
-class Kinship:
-    """Which lineages may have files of one another; an index, made when it is first asked."""
-
-    def __init__(self, lineages: Iterable["Lineage"]) -> None:
-        self._lineages = list(lineages)
-        self._indexed = 0
-        self._by_place: dict[str, list[Lineage]] = {}
-        self._by_base: dict[str, list[Lineage]] = {}
-        self._by_done: dict[FileKey, list[Lineage]] = {}
-
-    def add(self, lineage: "Lineage") -> None:
-        """Take in a new one."""
-        self._lineages.append(lineage)
-
-    def _index(self) -> None:
-        for lineage in self._lineages[self._indexed :]:
-            self._by_place.setdefault(lineage.place, []).append(lineage)
-            for base in bases(lineage.place):
-                self._by_base.setdefault(base, []).append(lineage)
-            for key in lineage.done():
-                self._by_done.setdefault(key, []).append(lineage)
-        self._indexed = len(self._lineages)
-
-    def family(self, lineage: "Lineage") -> list["Lineage"]:
-        """Return *lineage* and those that a glob has made of its rotated files."""
-        self._index()
-        return [lineage, *self._by_base.get(lineage.place, ())]
-
-    def rotated_into(self, path: str) -> list["Lineage"]:
-        """Return the lineages of which the real *path* may be a rotated file."""
-        self._index()
-        return [one for base in bases(path) for one in self._by_place.get(base, ())]
-
-    def done_with(self, key: FileKey) -> list["Lineage"]:
-        """Return the lineages that were done with a file called *key* when first asked."""
-        self._index()
-        return list(self._by_done.get(key, ()))
-
-
-def bases(path: str) -> list[str]:
-    """Return the paths of the logs that *path* may be a rotated file of."""
-    directory, name = os.path.split(path)
-    return [f"{directory}/{base}" for base in unrotated_names(name)]
 
 
 # What writers do to their logs, what we see of it, and what may be lost
@@ -164,7 +78,7 @@ class Lineage:
         self.due = True  # to be settled
         self._floor = floor
         self._current: FileKey | None = None  # the file that the name led to last
-        self._done: OrderedDict[FileKey, Done] = OrderedDict()
+        self._done = DoneFiles()
         self._broken: dict[FileKey, tuple[int, int]] = {}  # archives that are not whole
         self._lost: list[Follower] = []
         self._rewritten: list[Follower] = []
@@ -319,7 +233,8 @@ class Lineage:
             if one.key == follower.key and one.size == size and one.modified == follower.modified:
                 self._move(follower, one, poll)
                 return
-        self.followers.remove(follower)
+        if not self._unsure:
+            self.followers.remove(follower)
 
     def _resume(
         self, follower: Follower, candidates: list[Candidate], reading: Reading, poll: Poll
@@ -351,7 +266,7 @@ class Lineage:
         """Note that nothing has all that was read of a file; a shorter copy has nothing for us."""
         short = self._piece(follower, candidates, reading, poll)
         if short is not None:
-            self._remember(short, reading, foreign=False)
+            self._done.remember(short, reading, foreign=False)
         else:
             self._note_loss(follower, poll)
 
@@ -377,13 +292,13 @@ class Lineage:
         To begin with the few bytes that were read of a file says less than that.
         """
         size = reading.size(candidate)
-        signatures = [known.signature for known in self._done.values()]
+        signatures = [known.signature for _, known in self._done.items()]
         signatures += [one.signature for one in self.followers if one is not apart_from]
         return any(one.offset == size and reading.holds(candidate, one) for one in signatures)
 
     def _may_be(self, candidate: Candidate, follower: Follower, poll: Poll) -> bool:
         known = self._done.get(candidate.key)
-        taken = candidate.key in poll.alive or (known is not None and _same(known, candidate))
+        taken = candidate.key in poll.alive or (known is not None and known.is_still(candidate))
         return not taken and candidate.modified + SLACK >= follower.modified
 
     def _piece(
@@ -403,7 +318,7 @@ class Lineage:
                 self._adopt(Follower(candidate.path, candidate.key), candidate, poll)
         except PermissionError as error:
             if candidate.modified < self._floor:
-                self._remember(candidate, None)
+                self._done.remember(candidate, None)
             else:
                 self._trouble(candidate, error, poll)
         except OSError as error:
@@ -444,7 +359,7 @@ class Lineage:
         for lineage in family:
             known = lineage._done.get(candidate.key)
             if known is not None and not (asked and known.foreign):
-                if _same(known, candidate):
+                if known.is_still(candidate):
                     return True
                 if not candidate.packed and reading.holds(candidate, known.signature):
                     lineage._grow(candidate, known, reading, poll)
@@ -452,12 +367,12 @@ class Lineage:
         modified = candidate.modified + (SLACK if candidate.packed else 0)
         old = modified < self._floor and not asked
         if old and candidate.packed:
-            self._remember(candidate, None)
+            self._done.remember(candidate, None)
             return True
         if any(lineage._has(candidate, reading, poll, asked) for lineage in family):
             return True
         if old:
-            self._remember(candidate, reading, foreign=True)
+            self._done.remember(candidate, reading, foreign=True)
         return old
 
     def _has(self, candidate: Candidate, reading: Reading, poll: Poll, asked: bool) -> bool:
@@ -479,8 +394,8 @@ class Lineage:
         for key, known in self._done.items():
             if asked and known.foreign:
                 continue
-            if self._is_piece_of(known, candidate, reading):
-                self._remember(candidate, reading, foreign=known.foreign)
+            if known.was_begun_as(candidate, reading):
+                self._done.remember(candidate, reading, foreign=known.foreign)
                 return True
             if not reading.holds(candidate, known.signature):
                 continue
@@ -491,49 +406,17 @@ class Lineage:
                 rest = Follower(candidate.path, candidate.key, known.signature.copy())
                 self._adopt(rest, candidate, poll)
             else:
-                self._remember(candidate, reading, foreign=known.foreign)
+                self._done.remember(candidate, reading, foreign=known.foreign)
             return True
         return False
-
-    @staticmethod
-    def _is_piece_of(known: Done, candidate: Candidate, reading: Reading) -> bool:
-        """Return whether *candidate* was made of a *known* file before that was complete.
-
-        So it is with an archive when the writer goes on while its log is packed.
-        """
-        if not reading.begins(candidate, known.signature):
-            return False
-        return reading.size(candidate) >= FIRST_SUM or candidate.modified <= known.modified
 
     def _grow(self, candidate: Candidate, known: Done, reading: Reading, poll: Poll) -> None:
         """Go on with a file that was let go, if it has grown."""
         if known.foreign or candidate.size == known.signature.offset:
-            self._remember(candidate, reading, foreign=known.foreign)
+            self._done.remember(candidate, reading, foreign=known.foreign)
             return
         follower = Follower(candidate.path, candidate.key, known.signature.copy())
         self._adopt(follower, candidate, poll)
-
-    def _remember(
-        self, candidate: Candidate, reading: Reading | None, *, foreign: bool = True
-    ) -> None:
-        """Remember that *candidate* has nothing for us; with *reading*, by its content too."""
-        signature = Signature() if reading is None else reading.signature(candidate)
-        self._keep(candidate.key, Done(signature, candidate.size, candidate.modified, foreign))
-
-    def _keep(self, key: FileKey, done: Done) -> None:
-        """Remember *done*, and the file that had its inode before: a copy of it may turn up."""
-        before = self._done.pop(key, None)
-        if before is not None and before.signature.marker != done.signature.marker:
-            self._set_aside(before)
-        self._done[key] = done
-        while len(self._done) > MAX_DONE:
-            self._done.popitem(last=False)
-
-    def _set_aside(self, done: Done) -> None:
-        number = 0
-        while (key := FileKey(-1, number)) in self._done:
-            number += 1
-        self._done[key] = done
 
     def _try(
         self,
@@ -634,7 +517,9 @@ class Lineage:
         follower.close()
         self.followers.remove(follower)
         size = follower.packed or follower.signature.offset
-        self._keep(follower.key, Done(follower.signature, size, follower.modified, foreign=False))
+        self._done.keep(
+            follower.key, Done(follower.signature, size, follower.modified, foreign=False)
+        )
 
     def done(self) -> Iterator[FileKey]:
         """Give the files that there is nothing to read from."""
@@ -655,7 +540,7 @@ class Lineage:
             "followers": [follower.state() for follower in self.followers],
             "floor": self._floor,
             "current": self._current and list(self._current),
-            "done": [[*key, *done.state()] for key, done in self._done.items()],
+            "done": self._done.state(),
         }
 
     @classmethod
@@ -665,10 +550,5 @@ class Lineage:
         lineage.place = state["place"]
         lineage.followers = [Follower.of(one) for one in state["followers"]]
         lineage._current = FileKey(*state["current"]) if state["current"] else None
-        for device, inode, *done in state["done"]:
-            lineage._done[FileKey(device, inode)] = Done.of(done)
+        lineage._done = DoneFiles.of(state["done"])
         return lineage
-
-
-def _same(known: Done, candidate: Candidate) -> bool:
-    return (known.size, known.modified) == (candidate.size, candidate.modified)

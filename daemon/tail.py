@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rnnd.daemon.follower import Follower, LostError, RewrittenError
-from rnnd.daemon.lineage import NEVER, Kinship, Lineage, Poll
+from rnnd.daemon.lineage import NEVER, Lineage
 from rnnd.daemon.names import Complaints, find_names
+from rnnd.daemon.poll import Kinship, Poll
 from rnnd.daemon.rotation import Reading, candidate_of
 
 CHUNK = 1 << 18  # bytes of a turn

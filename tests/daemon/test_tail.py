@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnd.daemon import lineage
+from rnnd.daemon import done
 from rnnd.daemon.lineage import LINKED_PATIENCE, UNLINKED_PATIENCE
 from rnnd.daemon.tail import Tailer
 
@@ -640,7 +640,7 @@ def test_a_copy_seen_before_the_truncation_is_read_though_the_log_grew_meanwhile
 def test_rotations_at_every_look_are_known_when_they_are_more_than_is_remembered(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lineage, "MAX_DONE", 8)
+    monkeypatch.setattr(done, "MAX_DONE", 8)
     bench.write(1)
     bench.poll()
     start = bench.log.stat().st_mtime_ns
