@@ -57,6 +57,24 @@ def test_a_value_beyond_all_that_were_seen_means_what_the_most_extreme_of_them_m
     assert (beyond > 2).all()
 
 
+def test_the_highest_values_of_a_number_that_goes_up_and_down_evenly_are_told_from_the_rest() -> (
+    None
+):
+    judge = evidence(features=1)
+    for value in np.linspace(-1.7, 1.7, 100):
+        note(judge, row(value), came=value > 1.63, times=5 * HORIZON)
+
+    high, highest = (judge.weights(judge.place(row(x)))[0, 0] for x in (1.53, 1.68))
+
+    assert highest > high + 1.5
+
+
+def test_levels_beyond_all_bins_are_the_outermost() -> None:
+    judge = evidence()
+
+    assert judge.place(row(-100, 0, 100)).tolist() == [0, 128, 255]
+
+
 def test_the_same_share_of_onsets_is_more_evidence_if_seen_more_often() -> None:
     judge = evidence()
     note(judge, row(0, 0, 0), came=False, times=1000)
