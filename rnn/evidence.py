@@ -69,7 +69,8 @@ class Evidence:
     def place(self, deviations: Floats) -> Levels:
         """Return the level of each of the *deviations*."""
         levels = np.rint(deviations * np.float32(FINE)) + np.float32(ZERO)
-        return np.minimum(np.maximum(levels, 0), LEVELS - 1).astype(np.uint8)
+        bounded: Levels = np.minimum(np.maximum(levels, 0), LEVELS - 1).astype(np.uint8)
+        return bounded
 
     def weights(self, levels: Levels) -> Floats:
         """Return the weight of evidence of each feature's level, of (…, F): (E, …, F)."""
@@ -122,9 +123,9 @@ class Evidence:
         """Bring the weights up to date with what was counted."""
         self._fresh = 0
         bins = _cut(self._counts[0, 0])  # (F, LEVELS)
-        counts = self._collect(bins)
+        seen, before = self._collect(bins)
         base = self._totals[1] / self._totals[0]
-        rate = _rates(*counts, base[:, None], bins[:, ZERO], bins[:, -1])
+        rate = _rates(seen, before, base[:, None], bins[:, ZERO], bins[:, -1])
         rate = np.minimum(np.maximum(rate, 1e-5), 1 - 1e-5)
         evidence = np.log(rate / (1 - rate)) - np.log(base / (1 - base))[:, None, None]
         evidence = np.minimum(np.maximum(evidence, LEAST), MOST)
@@ -170,7 +171,8 @@ def _cut(seen: Floats) -> NDArray[np.int64]:
     rank = (up_to - seen / 2) / np.maximum(up_to[:, -1:], 1e-9)
     region = REGIONS + np.searchsorted(QUANTILES, rank)
     begins = np.diff(region, axis=1, prepend=region[:, :1]) > 0
-    return begins.cumsum(axis=1)
+    bins: NDArray[np.int64] = begins.cumsum(axis=1)
+    return bins
 
 
 def _rates(
