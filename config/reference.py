@@ -46,7 +46,7 @@ WORDS = {
     "http.users[].name": "What the user is called: 1 to 64 characters, no space, no `:`.",
     "http.users[].password_hash": "What `rnnd config password` makes of the user's password.",
     "state": "The directory of what was learnt, one file an app.",
-    "checkpoint_every": "How often that is saved.",
+    "checkpoint_every": "How often that is saved; every `10m` where no lines come.",
 }
 
 

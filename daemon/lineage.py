@@ -183,12 +183,13 @@ class Lineage:
             self.due = self._unsure = not steady
             self._find_lost(candidates, fresh, reading, poll)
             again = [one for one in self._rewritten if self._resume(one, candidates, reading, poll)]
+            before = self._current
             latest = None if current is None else self._follow_current(current, poll)
             plain = {one.path for one in candidates if not one.packed}
             for candidate in candidates:
                 in_progress = candidate.packed and candidate.path.rpartition(".")[0] in plain
                 if candidate.key not in poll.alive and not in_progress:
-                    self._sort_out(candidate, reading, poll)
+                    self._sort_out(candidate, before, reading, poll)
         for follower in again:
             follower.start_again()
             self._to_the_end(follower)
@@ -310,11 +311,13 @@ class Lineage:
                 return one
         return None
 
-    def _sort_out(self, candidate: Candidate, reading: Reading, poll: Poll) -> None:
-        """Follow a file beside the log that nobody knows."""
+    def _sort_out(
+        self, candidate: Candidate, before: FileKey | None, reading: Reading, poll: Poll
+    ) -> None:
+        """Follow a file beside the log that nobody knows; *before* is the one that it had."""
         try:
             if candidate.size and not self.knows(candidate, reading, poll):
-                poll.counts["rotations"] += 1
+                poll.counts["rotations"] += candidate.key != before
                 self._adopt(Follower(candidate.path, candidate.key), candidate, poll)
         except PermissionError as error:
             if candidate.modified < self._floor:

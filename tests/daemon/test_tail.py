@@ -387,6 +387,18 @@ def test_rotation_with_immediate_compression_loses_nothing(
     assert bench.all_once_in_order()
 
 
+def test_a_log_that_was_empty_when_it_was_seen_rotates_once(bench: Bench) -> None:
+    bench.log.touch()
+    bench.poll()
+    bench.write(3)
+    bench.rotate()
+    bench.write(3)
+    bench.poll()
+
+    assert bench.tailer.counts["rotations"] == 1
+    assert bench.all_once_in_order()
+
+
 def test_an_archive_without_what_a_late_writer_added_gives_nothing_twice(bench: Bench) -> None:
     bench.write(20)
     bench.poll()
