@@ -29,8 +29,8 @@ class Disorder:
     def __init__(self, components: int, tick: float) -> None:
         self._components = components
         self._keep = np.exp(-tick / np.array(SPANS))[:, None, None]  # (spans, 1, 1)
-        # The sessions of a component are a place of their own: from when it was found out how they
-        # are told apart, its lines are read otherwise.
+        # The sessions of a component are a place of their own: when it has been found out how they
+        # are told apart, its lines are read otherwise, and the rest of them is another stream.
         places = 2 * components
         self._sums = np.zeros((len(SPANS), 2, places + 1))  # excess, variance; the last for all
         self._usual = UsualExcess(places)
@@ -44,17 +44,25 @@ class Disorder:
         """
         self._sums *= self._keep
         if len(excess):
-            in_session = events.streams >= self._components
+            places = self._places(events)
             now = np.zeros(self._sums.shape[1:])
-            now[:, :-1] = self._usual.correct(
-                excess, variance, events.components + self._components * in_session
-            )
+            now[:, :-1] = self._usual.correct(excess, variance, places)
             now[:, -1] = now.sum(axis=1)
             self._sums += now
         disorder = self._sums[:, 0] / np.sqrt(self._sums[:, 1] + SHRINK)
         trust = self._usual.seen / (self._usual.seen + SETTLED)
         worst = np.minimum(disorder[:, :-1], 1.0 + (MOST - 1.0) * trust).max(axis=1)
         return np.array([worst, disorder[:, -1]]).clip(-MOST, MOST)
+
+    def _places(self, events: Events) -> NDArray[np.int64]:
+        """Return the place of each event; forget a component that has just got sessions."""
+        places = events.components + self._components * (events.streams >= self._components)
+        sessions = np.unique(places[places >= self._components])
+        begun = sessions[self._usual.seen[sessions] == 0] - self._components
+        if len(begun):
+            self._usual.forget(begun)
+            self._sums[:, :, begun] = 0
+        return places
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""
@@ -98,6 +106,11 @@ class UsualExcess:
         rate = np.minimum(came / np.minimum(seen + 20.0, LONG_RUN), 1.0)
         self._means[:, here] += rate * (sums / came - self._means[:, here])
         return result
+
+    def forget(self, places: NDArray[np.int64]) -> None:
+        """Begin anew at *places*."""
+        self.seen[places] = 0
+        self._means[:, places] = 0
 
     def state(self) -> list[Any]:
         """Return what must be saved to go on identically."""
