@@ -45,6 +45,9 @@ NEVER = (1 << 63) - 1  # ns since the epoch; later than every file
 # had not read stands in the copy, which is read from our offset on; then the file is read anew.
 # Lost is what the writer wrote between the copying and the truncating: nobody has that, unless we
 # had read it before. A writer that does not append leaves a hole of zeros, which is skipped.
+# A look may fall between the two: the copy is there, and what it holds stands unread in the log
+# yet. Nothing older than such a copy counts as history then, or it would be lost when the log is
+# emptied before we read it.
 #
 # `truncate -s`. A shorter file with our head and sums is a piece of what we have read: nothing is
 # new. Shorter than the first sum, it is taken for a new beginning.
