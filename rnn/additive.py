@@ -23,6 +23,7 @@ from rnnd.rnn.parameters import Parameters
 Floats = NDArray[np.float32]
 
 KNOTS = (1.0, 2.0)  # standard deviations
+SMALL = 0.02  # a weight that is as good as zero
 
 
 def expand(x: Floats, knots: Sequence[float] = KNOTS) -> Floats:
@@ -53,8 +54,10 @@ class AdditiveHazards:
     *edges* are those of the bins; *knots* those of the hinges, none for straight lines.
 
     *pull* is the strength of the prior on the weights, in steps: the weight of a feature that was
-    seen for fewer is mostly zero. The weights that answer are an average over the last *span*
-    updates.
+    seen for fewer is mostly zero. *thrift* pulls likewise, but at small weights as much as at large
+    ones, so that hundreds of features that mean nothing are nearly silent (both together: Zou &
+    Hastie, "Regularization and variable selection via the elastic net", 2005). The weights that
+    answer are an average over the last *span* updates.
     """
 
     def __init__(
@@ -65,9 +68,10 @@ class AdditiveHazards:
         pull: float,
         span: float,
         knots: Sequence[float] = KNOTS,
+        thrift: float = 0.0,
     ) -> None:
         self.edges, self.events = edges, events
-        self._pull = pull
+        self._pull, self._thrift = pull, thrift
         self._knots = tuple(knots)
         self._map = Linear((1 + 2 * len(knots)) * size, events * len(edges), "hazards")
         self._p = Parameters(self._map.shapes)
@@ -101,6 +105,9 @@ class AdditiveHazards:
         flat = (error / len(x)).reshape(len(x), -1).astype(np.float32)
         self._map.backward(rows, flat, self._gradients)
         self._gradients.vector += np.float32(self._pull / steps) * self._p.vector
+        if self._thrift:
+            sign = np.tanh(self._p.vector * np.float32(1 / SMALL))  # smooth about zero
+            self._gradients.vector += np.float32(self._thrift / steps) * sign
         self._adam.update(self._p.vector, self._gradients.vector, rate)
         self._average.update(self._p.vector)
 

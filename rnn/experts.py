@@ -47,6 +47,7 @@ class Experts:
         evidence: Evidence,
         edges: Steps,
         pulls: tuple[float, float],
+        thrift: float,
         span: float,
     ) -> None:
         events = evidence.events
@@ -59,7 +60,7 @@ class Experts:
         self._evidence = evidence
         self._horizon = evidence.horizon
         self._rates = BaseRates(events, edges)
-        self._additive = AdditiveHazards(self._pooled, events, edges, pulls[0], span)
+        self._additive = AdditiveHazards(self._pooled, events, edges, pulls[0], span, thrift=thrift)
         self._counting = AdditiveHazards(echoes + pools, events, edges, pulls[1], span, knots=())
         columns = np.delete(np.arange(self.size), slice(len(groups), self._echoes))
         self._trees = Trees(columns, events, edges, evidence.horizon)

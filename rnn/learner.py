@@ -46,6 +46,7 @@ class ForecasterSettings:
     hazards_batch: int = 256  # … from so many rows
     rates: tuple[float, float] = (2e-3, 5e-3)  # of learning: sums of hinges, pools of evidence
     pulls: tuple[float, float] = (100.0, 10.0)  # of these weights towards 0, in steps
+    thrift: float = 30.0  # the same, of sums of hinges, however small the weight is
     span: float = 500.0  # updates over which the weights that answer are averaged
     trees_every: int = 96  # steps between two trees that are grown anew …
     trees_batch: int = 2048  # … on so many rows
@@ -94,7 +95,7 @@ class Forecaster:
         echoes = events * len(ECHOES)
         evidence = Evidence(groups, events, horizons[0], s.weigh_every)
         self._experts = Experts(
-            groups, s.limit, s.hidden, echoes, evidence, self.edges, s.pulls, s.span
+            groups, s.limit, s.hidden, echoes, evidence, self.edges, s.pulls, s.thrift, s.span
         )
         size = self._experts.size
         self._fading = np.exp(-1 / (self._delay * np.array(ECHOES, np.float64)))  # a step

@@ -16,7 +16,7 @@ NONE = np.zeros(1, np.int64)
 
 def make() -> Experts:
     evidence = Evidence(GROUPS, events=1, horizon=8, every=1)
-    return Experts(GROUPS, 8.0, 2, 4, evidence, EDGES, (30.0, 10.0), 10.0)
+    return Experts(GROUPS, 8.0, 2, 4, evidence, EDGES, (30.0, 10.0), 0.0, 10.0)
 
 
 def row(experts: Experts, *vector: float) -> NDArray[np.int8]:
@@ -90,7 +90,7 @@ def test_what_lingers_after_an_onset_does_not_speak_against_a_sign() -> None:
     weights = []
     for lingers in (False, True):
         evidence = Evidence(GROUPS, events=1, horizon=8, every=1)
-        experts = Experts(GROUPS, 8.0, 2, 4, evidence, EDGES, (30.0, 10.0), 10.0)
+        experts = Experts(GROUPS, 8.0, 2, 4, evidence, EDGES, (30.0, 10.0), 0.0, 10.0)
         quiet, sign = (np.array([row(experts, x, 0, 0)] * 8) for x in (0.0, 5.0))
         after = sign if lingers else quiet
         for _ in range(5):
