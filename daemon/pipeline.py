@@ -200,14 +200,14 @@ class AppPipeline:
         tick = self._judged(self.codec.encode_tick(number, parts, self._judge))
         observed = self._observe(tick)
         onset, immune = self._note_onsets(number, observed)
-        vector, ranks, unusual = self._read_order(tick, parts)
+        vector, ranks, unusual, strangest = self._read_order(tick, parts)
         forecast = self.forecaster.step(vector, onset, immune)
         red = forecast.probabilities[RED]  # (H,)
         known = self._knows(tick)
         surprise, alarm, is_unusual = self.oddity.step((*ranks, forecast.surprise), speak=known)
         decision = self.policy.step(red, bool(onset[RED]), speak=known)
         outcomes = self.scoreboard.note(bool(onset[RED]), red, decision.alarm)
-        self._reasons.note(parts)
+        self._reasons.note(parts, strangest)
         explained = decision.alarm[0] and self._explains_alarms
         reasons = self._explain(number) if explained else ()
         triples = share_out(forecast.probabilities)
@@ -280,12 +280,13 @@ class AppPipeline:
 
     def _read_order(
         self, tick: Tick, parts: list[TickPart]
-    ) -> tuple[Vector, tuple[float, ...], tuple[UnusualEvent, ...]]:
+    ) -> tuple[Vector, tuple[float, ...], tuple[UnusualEvent, ...], tuple[float, int]]:
         """Return the vector of the tick, with what the order of its lines adds to it."""
         if self._watch is None:
-            return tick.vector, (), novelties(tick, parts, self.codec.templates.joined)
+            return tick.vector, (), novelties(tick, parts, self.codec.templates.joined), (0.0, -1)
         events = self._watch.step(tick, parts, self.codec.templates.joined)
-        return np.concatenate((tick.vector, events.vector)), events.ranks, events.unusual
+        vector = np.concatenate((tick.vector, events.vector))
+        return vector, events.ranks, events.unusual, events.strangest
 
     def _observe(self, tick: Tick) -> Health:
         """Return the health of the tick itself; incidents, where given, decide what is red."""

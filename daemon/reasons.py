@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rnnd.codecs.log import LogCodec
 from rnnd.codecs.parsed import unpack
 from rnnd.codecs.tick import TickPart
+from rnnd.daemon.disorder import SPANS
 from rnnd.rnn.attribution import shapley
 from rnnd.rnn.learner import Forecaster
 
@@ -108,10 +109,12 @@ class Reasons:
         for row, cause in enumerate(self._causes):
             self._groups[row, list(cause.features)] = True
         self._parts: deque[list[TickPart]] = deque(maxlen=BACK)
+        self._strangest: deque[tuple[float, int]] = deque(maxlen=max(1, round(SPANS[-1] / tick)))
 
-    def note(self, parts: list[TickPart]) -> None:
-        """Remember the lines of a tick, to have examples."""
+    def note(self, parts: list[TickPart], strangest: tuple[float, int]) -> None:
+        """Remember the lines of a tick, to have examples, and which was least in order."""
         self._parts.append(parts)
+        self._strangest.append(strangest)
 
     def find(self, forecaster: Forecaster, codec: LogCodec, number: int) -> tuple[Reason, ...]:
         """Return what raises the newest forecast, made at the end of tick *number*, most first."""
@@ -177,6 +180,9 @@ class Reasons:
         if kind == "severity":
             text = self._names[cause.features[0]].removeprefix("severity ")
         line = "" if template is None else self._line(lambda one: one == template, codec)
+        if kind == "order":
+            _, out_of_order = max(self._strangest)
+            line = self._line(lambda one: one == out_of_order, codec)
         return Reason(kind, factor, text, line, value, usual, since)
 
     def _newest_in(self, bucket: int, codec: LogCodec) -> int | None:

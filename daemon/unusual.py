@@ -22,6 +22,7 @@ from rnnd.rnn.events import EventModel, EventSettings, Surprise
 
 UNUSUAL = 0.995  # quantile of the surprise from which on an event counts as unusual
 MAX_UNUSUAL = 3  # events of a tick that are told
+DISORDERED = 3.0  # deviations of disorder from which on one is told though none is unusual
 BINS, BINS_A_NAT = 160, 8
 MEMORY = 1_000_000  # events over which the quantiles reach
 TICK_MEMORY = 100_000  # ticks
@@ -53,6 +54,7 @@ class EventTick:
     vector: NDArray[np.float32]
     ranks: tuple[float, float]  # of its most surprising event, and of its worst component's order
     unusual: tuple[UnusualEvent, ...]  # the worst first
+    strangest: tuple[float, int]  # the greatest excess of an event, in nats, and its template
 
 
 class EventWatch:
@@ -95,10 +97,16 @@ class EventWatch:
         vector = np.empty(len(self.names), np.float32)
         vector[:4] = disorder.ravel()
         vector[4:6], vector[6:] = np.log1p(self._often), (now, greatest, math.log1p(often))
+        strange = int(excess.argmax()) if len(excess) else -1
         told = np.argsort(-result.surprise, kind="stable")[: min(often, MAX_UNUSUAL)].tolist()
+        if not often and len(excess) and disorder[0].max() >= DISORDERED:
+            told = [strange]
         unusual = tuple(self._tell(tick, parts, joined, events, result, i) for i in told)
         ranks = self._rank(result.surprise, greatest, float(disorder[0, -1]))
-        return EventTick(vector, ranks, unusual)
+        strangest = (0.0, -1)
+        if len(excess):
+            strangest = float(excess[strange]), int(events.templates[strange])
+        return EventTick(vector, ranks, unusual, strangest)
 
     def _rank(
         self, surprise: NDArray[np.float32], greatest: float, disorder: float

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from rnnd.config.schema import AppSettings, Rule
 from rnnd.daemon.pipeline import AppPipeline, Prediction
@@ -37,6 +38,10 @@ def story(hours: float, sign: str) -> bytes:
         if sign == "heap":
             heap = 90 + rng.integers(9) if near else 40 + rng.integers(9)
             lines.append(line(second, f"INFO heap at {heap} percent"))
+        if sign == "order":
+            wrong = near and rng.random() < 0.8
+            steps = ("begin", *(("users", "stock") if wrong else ("stock", "users")), "commit")
+            lines += [line(second, f"INFO shop.Transaction: {step}") for step in steps]
         if second >= failing:
             lines.append(line(second, "CRITICAL out of workers"))
             failing += rng.uniform(2000, 4000)
@@ -45,7 +50,7 @@ def story(hours: float, sign: str) -> bytes:
 
 def alarms(sign: str) -> list[Prediction]:
     """Return the predictions of the alarms of the last third of a log, by its *sign*."""
-    pipeline = AppPipeline(APP)
+    pipeline = AppPipeline(replace(APP, order=sign == "order"))
     pipeline.feed("app.log", story(48, sign), 0.0)
     found = [one for one in pipeline.finish() if one.outcomes.alarms]
     return found[len(found) * 2 // 3 :]
@@ -138,6 +143,13 @@ def test_a_pipeline_that_need_not_explain_predicts_the_same_without_reasons() ->
     assert not any(one.reasons for one in plain)
     assert [one.probabilities for one in plain] == [one.probabilities for one in told]
     assert [one.healths for one in plain] == [one.healths for one in told]
+
+
+def test_where_the_order_tells_a_line_that_was_not_expected_is_named() -> None:
+    found = [one for alarm in alarms("order") for one in alarm.reasons if one.kind == "order"]
+
+    assert found
+    assert all(one.line.endswith(("Transaction: users", "Transaction: stock")) for one in found)
 
 
 def test_before_anything_was_seen_there_is_no_reason() -> None:

@@ -71,6 +71,17 @@ def test_the_features_are_as_many_as_their_names(swapped_at_the_end: list[EventT
     assert all(np.isfinite(tick.vector).all() for tick in swapped_at_the_end)
 
 
+def test_disorder_of_events_none_of_which_is_unusual_names_the_one_least_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rnnd.daemon.disorder.Disorder.step", lambda *_: np.full((2, 2), 5.0))
+
+    _, told = watch(ticks=5, swapped_from=9)  # too few for anything to be unusual
+
+    assert [len(tick.unusual) for tick in told] == [1] * len(told)
+    assert all(tick.unusual[0].component == "shop.Transaction" for tick in told[2:])
+
+
 def predictions(cuts: list[int], restart: bool = False) -> list[Prediction]:
     data = b"".join(lines_of(tick, tick % 50 > 40) for tick in range(150))
     app = AppSettings(name="shop", logs=(), order=True)
