@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from rnnd.codecs.health import Health
@@ -19,6 +19,7 @@ from rnnd.daemon.state import Snapshot, StateFile
 from rnnd.daemon.tail import Tailer
 from rnnd.daemon.tally import AppStatus, Failure, Tally
 from rnnd.daemon.words import clock
+from rnnd.errors import CheckpointError
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,16 @@ class App:
         if state is None:
             log.info("%s begins anew", self.settings.name)
             return
+        try:
+            self._restore(state)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{self.file.path}: saved by another version of rnnd ({error!r}); "
+                "move it away to begin anew, or use the rnnd that wrote it"
+            ) from error
+        log.info("%s goes on after %d lines", self.settings.name, self.tally.lines)
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
         self.pipeline.restore(state["pipeline"])
         self.tailer.restore(state["tailer"])
         self.tally = Tally.of(state["tally"])
@@ -117,7 +128,6 @@ class App:
         self._newest = state["newest"]
         self._sources = dict(state["sources"])
         self._failures.extend(Failure(time, lead) for time, lead in state["failures"])
-        log.info("%s goes on after %d lines", self.settings.name, self.tally.lines)
 
     @property
     def changes(self) -> int:

@@ -22,7 +22,7 @@ from rnnd.daemon.metrics import StatusCollector
 from rnnd.daemon.notify import Notifier
 from rnnd.daemon.pipeline import Prediction
 from rnnd.daemon.service import Service
-from rnnd.daemon.state import StateDirectory, StateFile, decode
+from rnnd.daemon.state import StateDirectory, StateFile, decode, encode
 from rnnd.errors import CheckpointError, RnndError
 from tests.daemon.fake import FakePipeline
 
@@ -291,6 +291,23 @@ def test_a_state_that_cannot_be_used_stops_the_start_and_is_left_alone(bench: Be
         bench.run(1)
 
     assert (place / "app.rnnd").read_bytes() == b"not a state"
+
+
+def test_a_state_that_lacks_what_this_version_needs_stops_the_start_and_is_left_alone(
+    bench: Bench,
+) -> None:
+    bench.log.write_bytes(b"1 a\n")
+    bench.run(1)
+    path = bench.directory / "state" / "app.rnnd"
+    state = decode(path.read_bytes())
+    del state["pipeline"]["fed"]
+    path.write_bytes(encode(state))
+    before = path.read_bytes()
+
+    with pytest.raises(CheckpointError, match=r"another version.*fed.*move it away"):
+        bench.run(1)
+
+    assert path.read_bytes() == before
 
 
 def test_a_torn_state_is_counted_and_the_one_before_is_used(bench: Bench) -> None:
