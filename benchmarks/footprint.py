@@ -25,7 +25,7 @@ from typing import Any
 
 from rnnd.config.loading import load_settings
 from rnnd.daemon.app import App
-from rnnd.daemon.pipeline import AppPipeline
+from rnnd.daemon.prediction.pipeline import AppPipeline
 from rnnd.daemon.state import StateFile
 
 AHEAD = datetime(2090, 1, 1, tzinfo=UTC)  # of the clock: lines alone close ticks

@@ -29,11 +29,11 @@ from predicting.stream import DATA, DAY, Floats, Stream, blue_gene, hpc, kept, r
 from prediction import HEAD, print_score
 
 from rnnd.config.schema import AppSettings
+from rnnd.daemon.backtesting.replay import Replay
 from rnnd.daemon.files import open_log
-from rnnd.daemon.pipeline import AppPipeline
-from rnnd.daemon.replay import Replay
+from rnnd.daemon.prediction.pipeline import AppPipeline
+from rnnd.daemon.prediction.unusual import EventWatch
 from rnnd.daemon.simulator.simulator import Simulator
-from rnnd.daemon.unusual import EventWatch
 
 HDFS = DATA / "hdfs" / "hdfs_2pct.log.gz"
 WITHOUT, WITH = "without order", "with order"

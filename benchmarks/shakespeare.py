@@ -27,12 +27,12 @@ import numpy as np
 from min_char_rnn import MinCharRNN
 
 from rnnd.codecs.char import CharCodec
-from rnnd.daemon.models import Model
-from rnnd.daemon.training import Training
-from rnnd.daemon.training_loop import Loop, Plan, fingerprint
-from rnnd.daemon.training_report import Silence
-from rnnd.daemon.training_settings import TrainingSettings, preset
-from rnnd.daemon.writing import continue_text
+from rnnd.daemon.character.models import Model
+from rnnd.daemon.character.training import Training
+from rnnd.daemon.character.training_loop import Loop, Plan, fingerprint
+from rnnd.daemon.character.training_report import Silence
+from rnnd.daemon.character.training_settings import TrainingSettings, preset
+from rnnd.daemon.character.writing import continue_text
 from rnnd.rnn.network import Network, NetworkShape
 from rnnd.rnn.optimisers import AdaGrad
 from rnnd.rnn.sampling import Soft

@@ -23,7 +23,7 @@ from rnnd.codecs.log import LogCodec, LogSettings
 from rnnd.codecs.sessions import Streams
 from rnnd.daemon.files import open_log
 from rnnd.daemon.history import why_unusual
-from rnnd.daemon.unusual import Novelty, UnusualEvent
+from rnnd.daemon.prediction.unusual import Novelty, UnusualEvent
 from rnnd.rnn.events import EventModel, EventSettings
 
 DATA = Path(os.environ.get("RNND_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -27,7 +27,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rnnd.daemon.tail import Tailer
+from rnnd.daemon.tailing.tail import Tailer
 
 MODES = {
     "rename": "create 0644",

@@ -42,7 +42,9 @@ class AppSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     name: str
     logs: tuple[str, ...]  # paths and globs
-    red: Rule | None = None  # what a failure is; None: the log decides, see daemon/rule.py
+    red: Rule | None = (
+        None  # what a failure is; None: the log decides, see daemon/prediction/rule.py
+    )
     orange: Rule | None = None  # likewise; beside a red that is given: severity error
     failures: str | None = None  # a CSV of incidents that replaces the failures found in lines
     merge: Duration = 600.0  # reds closer together than this are one failure

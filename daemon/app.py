@@ -11,12 +11,12 @@ from rnnd.codecs.health import Health
 from rnnd.codecs.zone import parse_zone
 from rnnd.config.schema import AppSettings
 from rnnd.daemon.history import History
-from rnnd.daemon.incident_list import IncidentList
-from rnnd.daemon.pipeline import AppPipeline, Prediction
+from rnnd.daemon.prediction.incident_list import IncidentList
+from rnnd.daemon.prediction.pipeline import AppPipeline, Prediction
+from rnnd.daemon.prediction.reasons import Reason
 from rnnd.daemon.progress import Progress
-from rnnd.daemon.reasons import Reason
 from rnnd.daemon.state import Snapshot, StateFile
-from rnnd.daemon.tail import Tailer
+from rnnd.daemon.tailing.tail import Tailer
 from rnnd.daemon.tally import AppStatus, Failure, Tally
 from rnnd.daemon.words import clock
 from rnnd.errors import CheckpointError

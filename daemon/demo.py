@@ -22,11 +22,11 @@ from prometheus_client import CollectorRegistry
 from rnnd.codecs.health import Health
 from rnnd.config.schema import AppSettings, Settings
 from rnnd.daemon.app import Pipeline
-from rnnd.daemon.http import HttpServer
-from rnnd.daemon.metrics import StatusCollector
-from rnnd.daemon.page import Pages
-from rnnd.daemon.pipeline import AppPipeline, Prediction
+from rnnd.daemon.prediction.pipeline import AppPipeline, Prediction
 from rnnd.daemon.service import Service
+from rnnd.daemon.serving.http import HttpServer
+from rnnd.daemon.serving.metrics import StatusCollector
+from rnnd.daemon.serving.page import Pages
 from rnnd.daemon.simulator.files import GrowingLog, write_log
 from rnnd.daemon.simulator.simulator import Simulator
 from rnnd.errors import RnndError

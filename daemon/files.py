@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Self, cast
 
-from rnnd.daemon.lines import LineBuffer
+from rnnd.daemon.tailing.lines import LineBuffer
 from rnnd.errors import RnndError, UsageError
 
 CHUNK = 1 << 20  # bytes

@@ -13,10 +13,10 @@ import msgspec
 from rnnd.codecs.health import Health
 from rnnd.codecs.tick import Example
 from rnnd.config.schema import AppSettings
-from rnnd.daemon.evidence import LONGEST, Evidence, Evidences
-from rnnd.daemon.pipeline import Prediction
-from rnnd.daemon.reasons import Reason
-from rnnd.daemon.unusual import UnusualEvent
+from rnnd.daemon.prediction.evidence import LONGEST, Evidence, Evidences
+from rnnd.daemon.prediction.pipeline import Prediction
+from rnnd.daemon.prediction.reasons import Reason
+from rnnd.daemon.prediction.unusual import UnusualEvent
 
 STRETCHES = 360  # of the time line
 STRETCHES_A_HORIZON = 10

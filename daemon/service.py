@@ -12,13 +12,13 @@ from rnnd.config.schema import AppSettings, Settings
 from rnnd.daemon.app import App, Pipeline
 from rnnd.daemon.clock import Clock, SystemClock
 from rnnd.daemon.files import why
-from rnnd.daemon.incidents import ignore, load_incidents
 from rnnd.daemon.notify import Notifier
-from rnnd.daemon.pipeline import AppPipeline, Prediction
+from rnnd.daemon.prediction.incidents import ignore, load_incidents
+from rnnd.daemon.prediction.pipeline import AppPipeline, Prediction
 from rnnd.daemon.saving import Saved, Saver
 from rnnd.daemon.state import StateDirectory
+from rnnd.daemon.tailing.watch import Watcher
 from rnnd.daemon.tally import ServiceStatus
-from rnnd.daemon.watch import Watcher
 from rnnd.errors import RnndError
 
 log = logging.getLogger(__name__)

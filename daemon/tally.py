@@ -7,9 +7,9 @@ import msgspec
 
 from rnnd.codecs.health import Health
 from rnnd.daemon.history import Recent
-from rnnd.daemon.pipeline import Prediction
-from rnnd.daemon.reasons import Reason
-from rnnd.daemon.scoring import Outcomes
+from rnnd.daemon.prediction.pipeline import Prediction
+from rnnd.daemon.prediction.reasons import Reason
+from rnnd.daemon.prediction.scoring import Outcomes
 
 LEAD_BUCKETS = (30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0)  # s
 

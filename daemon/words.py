@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 from rnnd.codecs.health import Health
 from rnnd.config.units import format_duration
-from rnnd.daemon.evidence import Evidence
-from rnnd.daemon.pipeline import WARM_FAILURES, WARM_HORIZONS
 from rnnd.daemon.plural import counted
-from rnnd.daemon.reasons import Reason
+from rnnd.daemon.prediction.evidence import Evidence
+from rnnd.daemon.prediction.pipeline import WARM_FAILURES, WARM_HORIZONS
+from rnnd.daemon.prediction.reasons import Reason
 from rnnd.daemon.tally import AppStatus
 
 SHAPES = {Health.GREEN: "●", Health.ORANGE: "▲", Health.RED: "■", Health.UNKNOWN: "?"}

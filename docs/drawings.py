@@ -6,7 +6,7 @@ from html import escape
 
 from rnnd.codecs.health import Health
 from rnnd.config.units import format_duration
-from rnnd.daemon.pipeline import Prediction
+from rnnd.daemon.prediction.pipeline import Prediction
 
 COLOURS = {
     Health.GREEN: "#009e73",

@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry
 
 from rnnd.config.schema import AppSettings
 from rnnd.daemon.history import History
-from rnnd.daemon.http import HttpServer
-from rnnd.daemon.page import Pages
-from rnnd.daemon.pipeline import AppPipeline, Prediction
+from rnnd.daemon.prediction.pipeline import AppPipeline, Prediction
+from rnnd.daemon.serving.http import HttpServer
+from rnnd.daemon.serving.page import Pages
 from rnnd.daemon.simulator.simulator import Simulator
 from rnnd.daemon.tally import AppStatus, ServiceStatus, Tally
 

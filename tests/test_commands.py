@@ -18,11 +18,11 @@ from rnnd.codecs.health import Health
 from rnnd.config.loading import load_settings
 from rnnd.config.passwords import hash_password, parse_hash
 from rnnd.daemon.cli import main
-from rnnd.daemon.evidence import Evidence
 from rnnd.daemon.history import Alarm, Line, Recent, Unusual, UnusualLine
-from rnnd.daemon.http import HttpServer, Response
-from rnnd.daemon.page import Pages
-from rnnd.daemon.reasons import Reason
+from rnnd.daemon.prediction.evidence import Evidence
+from rnnd.daemon.prediction.reasons import Reason
+from rnnd.daemon.serving.http import HttpServer, Response
+from rnnd.daemon.serving.page import Pages
 from rnnd.daemon.tally import AppStatus, ServiceStatus, Tally
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[bold red]<b>\u202e\r\n\x9b"

@@ -15,7 +15,7 @@ from prometheus_client.exposition import generate_latest
 
 from rnnd.config.loading import load_settings
 from rnnd.daemon.cli import COMMANDS
-from rnnd.daemon.metrics import StatusCollector
+from rnnd.daemon.serving.metrics import StatusCollector
 from rnnd.daemon.tally import AppStatus, ServiceStatus, Tally
 from tests.servers import needs
 

@@ -92,7 +92,9 @@ def test_the_wheel_runs_from_where_it_was_unpacked(
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
 
-    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import rnnd.daemon.page as p"
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import rnnd.daemon.serving.page as p"
+    )
     result = subprocess.run(
         [sys.executable, "-I", "-c", f"{program}; print(p.__file__)"],
         check=True,

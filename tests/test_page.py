@@ -12,13 +12,13 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from rnnd.codecs.health import Health
-from rnnd.daemon.evidence import Evidence
 from rnnd.daemon.history import Alarm, Line, Recent, Stretch
-from rnnd.daemon.http import HttpServer, Request
-from rnnd.daemon.metrics import StatusCollector
-from rnnd.daemon.page import Pages
-from rnnd.daemon.reasons import Reason
-from rnnd.daemon.render import POLICY, render
+from rnnd.daemon.prediction.evidence import Evidence
+from rnnd.daemon.prediction.reasons import Reason
+from rnnd.daemon.serving.http import HttpServer, Request
+from rnnd.daemon.serving.metrics import StatusCollector
+from rnnd.daemon.serving.page import Pages
+from rnnd.daemon.serving.render import POLICY, render
 from rnnd.daemon.tally import AppStatus, ServiceStatus, Tally
 
 CHROMIUM = Path("/usr/bin/chromium")

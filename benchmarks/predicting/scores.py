@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from predicting.stream import DAY, Bools, Floats, Stream
-from rnnd.daemon.policy import AlarmPolicy
-from rnnd.daemon.scoring import AlarmRecord, average_precision, calibration_error
+from rnnd.daemon.prediction.policy import AlarmPolicy
+from rnnd.daemon.prediction.scoring import AlarmRecord, average_precision, calibration_error
 
 WARM_FAILURES = 3  # before which the daemon does not speak
 

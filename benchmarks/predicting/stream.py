@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnd.config.schema import AppSettings, Rule
-from rnnd.daemon.incidents import merge_incidents, read_incidents
-from rnnd.daemon.pipeline import AppPipeline
-from rnnd.daemon.replay import Replay
+from rnnd.daemon.backtesting.replay import Replay
+from rnnd.daemon.prediction.incidents import merge_incidents, read_incidents
+from rnnd.daemon.prediction.pipeline import AppPipeline
 from rnnd.daemon.simulator.simulator import Simulator
 from rnnd.rnn.learner import Forecast
 

@@ -17,15 +17,15 @@ from rich.table import Table
 from rnnd.codecs.zone import parse_zone
 from rnnd.config.schema import AppSettings
 from rnnd.config.units import format_duration, parse_duration, parse_rate
-from rnnd.daemon.account import Account
-from rnnd.daemon.backtest import Evaluation, Result, as_json
+from rnnd.daemon.backtesting.account import Account
+from rnnd.daemon.backtesting.backtest import Evaluation, Result, as_json
+from rnnd.daemon.backtesting.predictions import HEADER, csv_rows, format_time
+from rnnd.daemon.backtesting.replay import FirstStart, Replay
+from rnnd.daemon.backtesting.report import render
 from rnnd.daemon.configuration import configured_app
 from rnnd.daemon.files import why, write_atomically
-from rnnd.daemon.incidents import load_incidents
-from rnnd.daemon.pipeline import AppPipeline, Prediction
-from rnnd.daemon.predictions import HEADER, csv_rows, format_time
-from rnnd.daemon.replay import FirstStart, Replay
-from rnnd.daemon.report import render
+from rnnd.daemon.prediction.incidents import load_incidents
+from rnnd.daemon.prediction.pipeline import AppPipeline, Prediction
 from rnnd.errors import ConfigError, RnndError, UsageError
 
 TICKS_BEFORE_ADVICE = 50_000  # about half a minute

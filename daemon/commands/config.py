@@ -24,10 +24,10 @@ from rnnd.daemon.configuration import (
     read_configuration,
 )
 from rnnd.daemon.files import why, write_atomically
-from rnnd.daemon.guard import exposures
-from rnnd.daemon.incidents import load_incidents
 from rnnd.daemon.plural import counted
-from rnnd.daemon.tls import load_certificate
+from rnnd.daemon.prediction.incidents import load_incidents
+from rnnd.daemon.serving.guard import exposures
+from rnnd.daemon.serving.tls import load_certificate
 from rnnd.daemon.words import plain
 from rnnd.errors import RnndError, UsageError
 

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from rnnd.daemon import client
-from rnnd.daemon.evidence import Evidence
-from rnnd.daemon.reasons import Reason
+from rnnd.daemon.prediction.evidence import Evidence
+from rnnd.daemon.prediction.reasons import Reason
 from rnnd.daemon.terminal import health_text
 from rnnd.daemon.words import evidence_words, percent, plain, reason_words, since_words
 from rnnd.errors import UsageError

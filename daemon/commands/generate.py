@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnd.daemon.models import Model
-from rnnd.daemon.texts import decode
-from rnnd.daemon.writing import continue_text, until
+from rnnd.daemon.character.models import Model
+from rnnd.daemon.character.texts import decode
+from rnnd.daemon.character.writing import continue_text, until
 from rnnd.errors import UsageError
 from rnnd.rnn.sampling import Choice, Soft, hard
 

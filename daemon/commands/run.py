@@ -19,16 +19,16 @@ from rnnd.config.loading import parse_address
 from rnnd.config.names import app_name
 from rnnd.config.schema import AppSettings, Settings
 from rnnd.config.units import parse_duration
-from rnnd.daemon.activation import inherited_listener
 from rnnd.daemon.configuration import read_configuration
-from rnnd.daemon.guard import Guard, exposures
-from rnnd.daemon.http import HttpServer
-from rnnd.daemon.metrics import StatusCollector
 from rnnd.daemon.notify import Notifier
-from rnnd.daemon.page import Pages
-from rnnd.daemon.rotation import is_packed
 from rnnd.daemon.service import Service
-from rnnd.daemon.tls import ServerTls, load_certificate
+from rnnd.daemon.serving.activation import inherited_listener
+from rnnd.daemon.serving.guard import Guard, exposures
+from rnnd.daemon.serving.http import HttpServer
+from rnnd.daemon.serving.metrics import StatusCollector
+from rnnd.daemon.serving.page import Pages
+from rnnd.daemon.serving.tls import ServerTls, load_certificate
+from rnnd.daemon.tailing.rotation import is_packed
 from rnnd.errors import RnndError, UsageError
 
 log = logging.getLogger(__name__)

@@ -24,11 +24,11 @@ from rnnd.codecs.severity import Severity
 from rnnd.codecs.signatures import Inner, Kinds
 from rnnd.codecs.tick import TickPart
 from rnnd.config.schema import AppSettings
+from rnnd.daemon.backtesting.predictions import format_time
 from rnnd.daemon.commands.backtest import ZONE_HELP, zone
 from rnnd.daemon.configuration import configured_app
 from rnnd.daemon.files import open_log, why
-from rnnd.daemon.pipeline import log_settings
-from rnnd.daemon.predictions import format_time
+from rnnd.daemon.prediction.pipeline import log_settings
 from rnnd.errors import RnndError
 
 CONTINUATION = -1  # lines that belong to the line before

@@ -17,12 +17,12 @@ from rich.console import Console
 
 from rnnd.codecs.char import CharCodec
 from rnnd.config.units import parse_duration
-from rnnd.daemon.models import Model, try_to_write
-from rnnd.daemon.texts import read_texts
-from rnnd.daemon.training import Training
-from rnnd.daemon.training_loop import Loop, Plan, fingerprint
-from rnnd.daemon.training_report import Silence, Terminal, bits
-from rnnd.daemon.training_settings import TrainingSettings, preset
+from rnnd.daemon.character.models import Model, try_to_write
+from rnnd.daemon.character.texts import read_texts
+from rnnd.daemon.character.training import Training
+from rnnd.daemon.character.training_loop import Loop, Plan, fingerprint
+from rnnd.daemon.character.training_report import Silence, Terminal, bits
+from rnnd.daemon.character.training_settings import TrainingSettings, preset
 from rnnd.errors import UsageError
 
 PREFIX = "RNND_"

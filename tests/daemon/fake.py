@@ -7,8 +7,8 @@ import numpy as np
 from rnnd.codecs.health import Health
 from rnnd.codecs.tick import Tick
 from rnnd.config.schema import AppSettings
-from rnnd.daemon.pipeline import Prediction
-from rnnd.daemon.scoring import Outcomes
+from rnnd.daemon.prediction.pipeline import Prediction
+from rnnd.daemon.prediction.scoring import Outcomes
 
 TICK = 10
 

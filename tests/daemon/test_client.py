@@ -12,11 +12,11 @@ from rnnd.config.passwords import hash_password
 from rnnd.config.schema import UserSettings
 from rnnd.daemon import client
 from rnnd.daemon.cli import main
-from rnnd.daemon.guard import Guard
-from rnnd.daemon.http import HttpServer, Response
-from rnnd.daemon.page import Pages
+from rnnd.daemon.serving.guard import Guard
+from rnnd.daemon.serving.http import HttpServer, Response
+from rnnd.daemon.serving.page import Pages
+from rnnd.daemon.serving.tls import load_certificate
 from rnnd.daemon.tally import AppStatus, ServiceStatus
-from rnnd.daemon.tls import load_certificate
 from tests.certificates import Certificate, make_certificate
 from tests.servers import needs
 

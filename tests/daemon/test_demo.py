@@ -15,8 +15,8 @@ from rnnd.codecs.tick import Tick
 from rnnd.config.schema import AppSettings
 from rnnd.daemon.demo import Chronicle, Demo, Happening, Record, Script, SimulatedClock
 from rnnd.daemon.live import LiveView, PlainView, describe, live_display, picture
-from rnnd.daemon.pipeline import Prediction
-from rnnd.daemon.scoring import Outcomes
+from rnnd.daemon.prediction.pipeline import Prediction
+from rnnd.daemon.prediction.scoring import Outcomes
 from rnnd.daemon.simulator.simulator import START
 
 TICK = 10.0

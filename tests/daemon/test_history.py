@@ -6,11 +6,11 @@ import pytest
 from rnnd.codecs.health import Health
 from rnnd.codecs.tick import Example, Tick
 from rnnd.config.schema import AppSettings
-from rnnd.daemon.evidence import Evidences
 from rnnd.daemon.history import ALARMS, STRETCHES, History, UnusualLine
-from rnnd.daemon.pipeline import Prediction
-from rnnd.daemon.scoring import Outcomes
-from rnnd.daemon.unusual import UnusualEvent
+from rnnd.daemon.prediction.evidence import Evidences
+from rnnd.daemon.prediction.pipeline import Prediction
+from rnnd.daemon.prediction.scoring import Outcomes
+from rnnd.daemon.prediction.unusual import UnusualEvent
 
 APP = AppSettings(name="web", logs=("web.log",))
 TEXTS = {1: "heartbeat", 2: "disk full", 3: "started"}

@@ -18,10 +18,10 @@ from rnnd.codecs.health import Health
 from rnnd.config.schema import AppSettings, Settings
 from rnnd.daemon import files
 from rnnd.daemon.app import App
-from rnnd.daemon.metrics import StatusCollector
 from rnnd.daemon.notify import Notifier
-from rnnd.daemon.pipeline import Prediction
+from rnnd.daemon.prediction.pipeline import Prediction
 from rnnd.daemon.service import Service
+from rnnd.daemon.serving.metrics import StatusCollector
 from rnnd.daemon.state import StateDirectory, StateFile, decode, encode
 from rnnd.errors import CheckpointError, RnndError
 from tests.daemon.fake import FakePipeline

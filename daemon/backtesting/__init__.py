@@ -1,0 +1,1 @@
+"""Replays: what rnnd would have said about the logs that there are."""

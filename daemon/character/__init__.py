@@ -1,0 +1,1 @@
+"""Character models: training them on texts, and letting them write."""

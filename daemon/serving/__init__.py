@@ -1,0 +1,1 @@
+"""What the daemon tells over HTTP: metrics, the status page, and to whom."""
