@@ -82,7 +82,7 @@ BACKTEST = [
     (2, ["missing.log"], "missing.log: no such file"),
     (2, ["directory"], "directory: is a directory"),
     (1, ["loop.log"], "loop.log: cannot be opened"),
-    (1, ["empty.log"], "timestamp"),
+    (1, ["empty.log"], "empty.log: empty, nothing to replay"),
     (1, ["plain.log"], "timestamp"),
     (1, ["binary.log"], "timestamp"),
     (1, ["torn.log.gz"], "torn.log.gz: the archive ends too early"),
