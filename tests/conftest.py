@@ -2,10 +2,14 @@
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+
+CHROMIUM = Path("/usr/bin/chromium")
 
 # Timestamps that name no zone are read in the machine's; tests have one of their own.
 os.environ["TZ"] = "UTC"
@@ -30,3 +34,18 @@ def data() -> Path:
     if folder is None:
         pytest.skip("real logs: no data (set RNND_DATA)")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's chromium, as playwright drives it."""
+    if not CHROMIUM.exists():
+        pytest.skip("without Debian's chromium")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(
+            executable_path=str(CHROMIUM),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield chromium
+        chromium.close()

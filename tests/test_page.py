@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +20,6 @@ from rnnd.daemon.serving.page import Pages
 from rnnd.daemon.serving.render import POLICY, render
 from rnnd.daemon.tally import AppStatus, ServiceStatus, Tally
 
-CHROMIUM = Path("/usr/bin/chromium")
 BEGIN = 1772323200.0
 HOSTILE = '<img src=x onerror="document.title=1">\x1b[31m\u202e"}\n\t\0&amp;'
 
@@ -95,20 +93,6 @@ def hostile() -> AppStatus:
     reasons = (Reason("more", 3.0, HOSTILE, HOSTILE), Reason("fewer", 2.0, HOSTILE))
     more: dict[str, Any] = {"recent": recent, "reasons": reasons, "rule": HOSTILE}
     return app(Health.RED, complaints={HOSTILE: HOSTILE}, logs=(HOSTILE,), **more)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not CHROMIUM.exists():
-        pytest.skip("without Debian's chromium")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(
-            executable_path=str(CHROMIUM),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield chromium
-        chromium.close()
 
 
 Serve = Callable[[ServiceStatus], HttpServer]

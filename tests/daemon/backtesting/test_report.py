@@ -1,7 +1,6 @@
 """The report of a backtest, made by the command and read by a real browser."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 
 from rnnd.daemon.cli import main
 
-CHROMIUM = Path("/usr/bin/chromium")
 START = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
 HOSTILE = "<script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)> \x1b[31m"
 
@@ -75,20 +73,6 @@ def test_nothing_is_loaded_from_outside_and_no_line_becomes_markup(page: Path) -
 
     assert not reader.found & {"script", "img", "iframe", "object", "form", "base"}
     assert "\x1b" not in page.read_text()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not CHROMIUM.exists():
-        pytest.skip("without Debian's chromium")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(
-            executable_path=str(CHROMIUM),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
