@@ -31,18 +31,16 @@ FAR = 4.0  # deviations beyond which nothing is added to a sum
 
 
 class Experts:
-    """Claims about the hazards of *events* kinds, from a vector in groups, memory and past onsets.
+    """Claims about the hazards of *events* kinds, from a vector in *groups* and past onsets.
 
-    A step is kept as a *row* of bytes: its vector in standard deviations, up to *limit*; *hidden*
-    numbers of a memory, up to 1; *echoes* of past onsets, up to 4; and pools of evidence as they
-    were at that time.
+    A step is kept as a *row* of bytes: its vector in standard deviations, up to *limit*; *echoes*
+    of past onsets, up to 4; and pools of evidence as they were at that time.
     """
 
     def __init__(
         self,
         groups: NDArray[np.int64],
         limit: float,
-        hidden: int,
         echoes: int,
         evidence: Evidence,
         edges: Steps,
@@ -51,25 +49,23 @@ class Experts:
         span: float,
     ) -> None:
         events = evidence.events
-        self._vector, self._pooled = len(groups), len(groups) + hidden + echoes
+        self._echoes, self._pooled = len(groups), len(groups) + echoes  # where each begins
         pools = events * evidence.pools
         self.size = self._pooled + pools
-        bounds = np.repeat([limit, 1.0, FAR, LARGEST], [len(groups), hidden, echoes, pools])
+        bounds = np.repeat([limit, FAR, LARGEST], [len(groups), echoes, pools])
         self._scale = (BYTE / bounds).astype(np.float32)
-        self._echoes = self._pooled - echoes
         self._evidence = evidence
         self._horizon = evidence.horizon
         self._rates = BaseRates(events, edges)
         self._additive = AdditiveHazards(self._pooled, events, edges, pulls[0], span, thrift=thrift)
         self._counting = AdditiveHazards(echoes + pools, events, edges, pulls[1], span, knots=())
-        columns = np.delete(np.arange(self.size), slice(len(groups), self._echoes))
-        self._trees = Trees(columns, events, edges, evidence.horizon)
+        self._trees = Trees(np.arange(self.size), events, edges, evidence.horizon)
         self._trust = Trust(EXPERTS, events, edges, evidence.horizon)
 
-    def row(self, vector: Floats, hidden: Floats, echoes: NDArray[np.float64]) -> Bytes:
+    def row(self, vector: Floats, echoes: NDArray[np.float64]) -> Bytes:
         """Return the row of a step, (…, size), from its standardised *vector*, (…, F)."""
         pools = self._evidence.pool(self._evidence.place(vector))
-        bounded = np.concatenate([vector, hidden, np.minimum(echoes, FAR), pools], axis=-1)
+        bounded = np.concatenate([vector, np.minimum(echoes, FAR), pools], axis=-1)
         return np.rint(bounded * self._scale).astype(np.int8)
 
     def claims(self, rows: Bytes) -> Floats:
@@ -95,7 +91,7 @@ class Experts:
         """Learn from N steps whose outcome is known: what was claimed, and what is usual."""
         self._rates.count(until, immune)
         self._trust.note(claims, until, immune, self._rates.logits)
-        vectors = self._read(rows)[:, : self._vector]
+        vectors = self._read(rows)[:, : self._echoes]
         # Shortly after an onset, what it left behind would be counted as followed by none.
         possible = immune == 0
         self._evidence.note(self._evidence.place(vectors), until <= self._horizon, possible)

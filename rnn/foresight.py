@@ -1,10 +1,9 @@
 """A recurrent network that learns, from the stream alone, to forecast its next vector.
 
-That needs no failures, which are few: every step teaches. What the network must remember of the
-past to forecast well, its hidden state, is what the hazards read besides the vector itself; and how
-far a vector is from its forecast is the surprise of that step. In the words of reinforcement
-learning, an auxiliary task shapes the memory (Jaderberg et al., "Reinforcement learning with
-unsupervised auxiliary tasks", 2017).
+That needs no failures, which are few: every step teaches. How far a vector is from its forecast is
+the surprise of that step. The network's memory of the past serves that alone: hazards that read its
+hidden state besides the vector forecast failures no better, for the vector holds means over the
+past already.
 
 Windows of the recent past are learnt by truncated back-propagation through time. Each begins with
 the hidden state that the network really had there: a state carried over days then is nothing new to
@@ -40,7 +39,6 @@ class Foresight:
     def __init__(
         self, size: int, hidden: int, recent: int, scale: float, rng: np.random.Generator
     ) -> None:
-        self.hidden = hidden
         self._scale = np.float32(1 / scale)
         self._cell = GRU(size, hidden, "memory")
         self._output = Linear(hidden, size, "next")
@@ -60,8 +58,8 @@ class Foresight:
         self._count = 0
         self.loss = 0.0  # of the newest window
 
-    def step(self, row: NDArray[np.int8]) -> tuple[Vector, float]:
-        """Return the hidden state after the vector in *row*, and how surprising it was, 0 to 1."""
+    def step(self, row: NDArray[np.int8]) -> float:
+        """Return how surprising the vector in *row* is, 0 to 1, and forecast the next."""
         slot = self._count % len(self._rows)
         self._rows[slot], self._states[slot] = row, self._h
         x = row * self._scale
@@ -69,7 +67,7 @@ class Foresight:
         self._h = self._cell.step(self._p, x, self._h).astype(np.float32)
         self._forecast = self._output.forward(self._p, self._h)
         self._count += 1
-        return self._h, surprise
+        return surprise
 
     def _rank(self, error: Vector) -> float:
         """Return the share of past steps that erred less, each feature by its own measure."""
@@ -92,25 +90,12 @@ class Foresight:
     def _weigh(self) -> None:
         self._doubt = 1 / ((self._usual + np.float32(1e-3)) * np.float32(len(self._usual)))
 
-    def imagine(self, hidden: NDArray[np.bool_], steps: int) -> Vector:
-        """Return the hidden states, (N, H), had some features been as usual for *steps* steps.
-
-        *hidden*, (N, D), says which: they are put to their mean, 0, in the newest vectors, from the
-        state that the network really had before those.
-        """
+    def past(self, steps: int) -> Vector:
+        """Return the newest *steps* vectors, (T, D)."""
         kept = min(self._count, len(self._rows), steps)
         slots = (self._count - kept + np.arange(kept)) % len(self._rows)
-        x = (self._rows[slots] * self._scale)[:, None] * ~hidden  # (T, N, D)
-        state = np.repeat(self._states[slots[:1]], len(hidden), axis=0)
-        imagined: Vector = self._cell.forward(self._p, x, state).outputs[-1].copy()
-        return imagined
-
-    def past(self, steps: int) -> tuple[Vector, Vector]:
-        """Return the newest *steps* vectors, (T, D), and the hidden states after them, (T, H)."""
-        kept = min(self._count, len(self._rows), steps)
-        slots = (self._count - kept + np.arange(kept)) % len(self._rows)
-        states = self._states[slots[1:]]
-        return self._rows[slots] * self._scale, np.concatenate([states, self._h[None]])
+        past: Vector = self._rows[slots] * self._scale
+        return past
 
     def learn(self, times: int, batch: int, rate: float, rng: np.random.Generator) -> None:
         """Learn *batch* windows of *times* steps from the recent past, if there are so many."""

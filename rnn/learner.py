@@ -2,16 +2,14 @@
 
 It knows nothing of what the vectors mean.
 
-    vector → standardised ─┬──────────────────────→ evidence, trees ─┐
-                           ├────────────────────┬→ hinges ───────────┴→ hazards → P(onset within h)
-                           └→ GRU → hidden state┘
-                               └→ forecast of the next vector → surprise
+    vector → standardised ─┬→ hinges, evidence, trees → hazards → P(onset within h)
+                           └→ GRU → forecast of the next vector → surprise
 
-The recurrent network learns to forecast the next vector, from the recent past; three experts
-on hazards, which read the vector and the hidden state, learn from a replay memory of the steps
-before onsets and of a sample of all others. A step's target is complete when the largest horizon
-has passed: then it goes into that memory. Learning is scheduled by steps, never by a clock: the
-same stream gives the same forecasts to the last bit, whatever the machine is busy with.
+Three experts on hazards learn from a replay memory of the steps before onsets and of a sample of
+all others. A step's target is complete when the largest horizon has passed: then it goes into that
+memory. The recurrent network learns to forecast the next vector, from the recent past. Learning is
+scheduled by steps, never by a clock: the same stream gives the same forecasts to the last bit,
+whatever the machine is busy with.
 """
 
 from collections.abc import Mapping, Sequence
@@ -95,7 +93,7 @@ class Forecaster:
         echoes = events * len(ECHOES)
         evidence = Evidence(groups, events, horizons[0], s.weigh_every)
         self._experts = Experts(
-            groups, s.limit, s.hidden, echoes, evidence, self.edges, s.pulls, s.thrift, s.span
+            groups, s.limit, echoes, evidence, self.edges, s.pulls, s.thrift, s.span
         )
         size = self._experts.size
         self._fading = np.exp(-1 / (self._delay * np.array(ECHOES, np.float64)))  # a step
@@ -161,53 +159,32 @@ class Forecaster:
     @property
     def deviations(self) -> Vector:
         """How far each feature of the newest vector is from its mean, in standard deviations."""
-        rows, _ = self._foresight.past(1)
-        newest: Vector = rows[0]
+        newest: Vector = self._foresight.past(1)[0]
         return newest
 
-    def what_if(self, usual: NDArray[np.bool_], steps: int = 32) -> NDArray[np.float64]:
-        """Return what would be forecast, (N, E, H), had some of the causes been as usual.
-
-        *usual*, (N, causes), says which: those features are put to their mean over the newest
-        *steps* steps, in the vector and in what the memory made of them. The last column stands for
-        the memory of past onsets. It is as if an onset were possible at once. Nothing is learnt or
-        changed: explanations are made of it.
-        """
-        vectors, past = usual[:, :-1], usual[:, -1]
-        newest, _ = self._foresight.past(1)
-        echoes = self._echoes.ravel() * ~past[:, None]
-        hidden = self._foresight.imagine(vectors, steps)
-        return self._suppose(newest * ~vectors, hidden, echoes)
-
-    def what_if_then(self, usual: NDArray[np.bool_], steps: int) -> NDArray[np.float64]:
+    def what_if(self, usual: NDArray[np.bool_], steps: int = 1) -> NDArray[np.float64]:
         """Return what would be forecast after each of the newest *steps* vectors, (T, N, E, H).
 
-        As `what_if`, by the weights of now, but without following the causes through the memory.
+        *usual*, (N, causes), says which of the causes are imagined to be as usual: those features
+        are put to their mean. The last column stands for the memory of past onsets. It is by the
+        weights of now, and as if an onset were possible at once. Nothing is learnt or changed:
+        explanations are made of it.
         """
-        rows, hidden = self._foresight.past(steps)
         vectors, past = usual[:, :-1], usual[:, -1]
-        times, count = len(rows), len(usual)
+        rows = self._foresight.past(steps)[:, None] * ~vectors  # (T, N, F)
         echoes = self._echoes.ravel() * ~past[:, None]
-        return self._suppose(
-            rows[:, None] * ~vectors,
-            np.broadcast_to(hidden[:, None], (times, count, hidden.shape[-1])),
-            np.broadcast_to(echoes, (times, *echoes.shape)),
-        )
-
-    def _suppose(
-        self, vectors: Vector, hidden: Vector, echoes: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        claims = self._experts.claims(self._experts.row(vectors, hidden, echoes))
+        echoes = np.broadcast_to(echoes, (len(rows), *echoes.shape))
+        claims = self._experts.claims(self._experts.row(rows, echoes))
         return self._chances(claims, np.zeros((*claims.shape[:-3], claims.shape[-2]), np.int64))
 
     def _read(self, x: Vector, onset: NDArray[np.bool_]) -> tuple[NDArray[np.int8], float]:
         """Return what the experts are told of this step, in bytes, and how surprising it was."""
         z = np.rint(self._standardiser.step(x) * self._scale).astype(np.int8)
-        hidden, surprise = self._foresight.step(z)
+        surprise = self._foresight.step(z)
         self._echoes *= self._fading
         self._echoes += onset[:, None]
         vector = np.asarray(z / self._scale, np.float32)
-        return self._experts.row(vector, hidden, self._echoes.ravel()), surprise
+        return self._experts.row(vector, self._echoes.ravel()), surprise
 
     def note_late(self, onset: NDArray[np.bool_], ago: int) -> None:
         """Learn that an *onset*, (E,), was in the step that was *ago* steps before the newest.

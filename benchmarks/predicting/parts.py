@@ -47,27 +47,6 @@ def without_expert(expert: int) -> Callable[[Stream], Change]:
     return lambda _: change
 
 
-def without_memory(_: Stream) -> Change:
-    """Silence the recurrent network's hidden state."""
-
-    def change(forecaster: Forecaster) -> None:
-        memory = forecaster._foresight
-        nothing = np.zeros(memory.hidden, np.float32)
-        setattr(memory, "step", lambda row: (nothing, 0.0))  # noqa: B010
-        setattr(memory, "learn", lambda *_: None)  # noqa: B010
-
-    return change
-
-
-def without_task(_: Stream) -> Change:
-    """Leave the recurrent network as it began: it forecasts nothing, and learns nothing."""
-
-    def change(forecaster: Forecaster) -> None:
-        setattr(forecaster._foresight, "learn", lambda *_: None)  # noqa: B010
-
-    return change
-
-
 def without_oversampling(_: Stream) -> Change:
     """Let the replay memory be a fair sample of the past, onsets or not."""
 
@@ -87,10 +66,8 @@ PARTS: dict[str, Callable[[Stream], Change] | None] = {
     "no evidence": without_expert(1),
     "no hinges": without_expert(0),
     "no trees": without_expert(2),
-    "no recurrent memory": without_memory,
     "no slots": without_features("slot"),
     "no smoothing": without_features("mean of"),
     "no overdue": without_features("overdue"),
-    "no auxiliary forecast": without_task,
     "no oversampling in replay": without_oversampling,
 }

@@ -3,8 +3,8 @@
 The features of a vector are put together to causes that mean something to people: all that is told
 of one template, of one number, of one severity. What each adds to the log-odds of a failure within
 the alarm's horizon is its Shapley value (rnn/attribution.py): the forecast is imagined with the
-cause as usual over the last steps, in the vector and in the memory that the network made of it. A
-cause has lasted since the moment from which on it has added at least half of what it adds now.
+cause as usual. A cause has lasted since the moment from which on it has added at least half of what
+it adds now.
 """
 
 import math
@@ -120,7 +120,7 @@ class Reasons:
         """Return what raises the newest forecast, made at the end of tick *number*, most first."""
 
         def log_odds(usual: Bools) -> NDArray[np.float64]:
-            return _log_odds(forecaster.what_if(usual)[:, RED, 0])
+            return _log_odds(forecaster.what_if(usual)[0, :, RED, 0])
 
         values = shapley(log_odds, self._groups, LOOKED_AT, np.random.default_rng(0))
         order = np.argsort(-values, kind="stable")[:TOLD]
@@ -140,7 +140,7 @@ class Reasons:
     def _begins(self, forecaster: Forecaster, groups: Bools) -> list[int | None]:
         """Return since how many ticks each of *groups* has been adding half of what it adds."""
         usual = np.concatenate([np.zeros((1, groups.shape[1]), bool), groups])
-        odds = _log_odds(forecaster.what_if_then(usual, BACK)[:, :, RED, 0])  # (T, 1 + G)
+        odds = _log_odds(forecaster.what_if(usual, BACK)[:, :, RED, 0])  # (T, 1 + G)
         gains = odds[:, :1] - odds[:, 1:]
         enough = gains >= np.maximum(0.5 * gains[-1], 1e-9)
         found: list[int | None] = []

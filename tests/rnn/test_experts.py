@@ -16,24 +16,21 @@ NONE = np.zeros(1, np.int64)
 
 def make() -> Experts:
     evidence = Evidence(GROUPS, events=1, horizon=8, every=1)
-    return Experts(GROUPS, 8.0, 2, 4, evidence, EDGES, (30.0, 10.0), 0.0, 10.0)
+    return Experts(GROUPS, 8.0, 4, evidence, EDGES, (30.0, 10.0), 0.0, 10.0)
 
 
 def row(experts: Experts, *vector: float) -> NDArray[np.int8]:
-    return experts.row(
-        np.array(vector, np.float32), np.array([0.5, -1.0], np.float32), np.array([9.0, 1, 0, 0])
-    )
+    return experts.row(np.array(vector, np.float32), np.array([9.0, 1, 0, 0]))
 
 
-def test_a_row_holds_vector_memory_echoes_and_evidence_in_bytes() -> None:
+def test_a_row_holds_vector_echoes_and_evidence_in_bytes() -> None:
     experts = make()
 
     bytes_ = row(experts, 8.0, -8.0, 1.0)
 
     assert len(bytes_) == experts.size
     assert bytes_[:3].tolist() == [127, -127, 16]
-    assert bytes_[3:5].tolist() == [64, -127]
-    assert bytes_[5:9].tolist() == [127, 32, 0, 0]
+    assert bytes_[3:7].tolist() == [127, 32, 0, 0]
 
 
 def test_before_anything_is_learnt_all_claim_nothing_and_the_usual_is_said() -> None:
@@ -90,7 +87,7 @@ def test_what_lingers_after_an_onset_does_not_speak_against_a_sign() -> None:
     weights = []
     for lingers in (False, True):
         evidence = Evidence(GROUPS, events=1, horizon=8, every=1)
-        experts = Experts(GROUPS, 8.0, 2, 4, evidence, EDGES, (30.0, 10.0), 0.0, 10.0)
+        experts = Experts(GROUPS, 8.0, 4, evidence, EDGES, (30.0, 10.0), 0.0, 10.0)
         quiet, sign = (np.array([row(experts, x, 0, 0)] * 8) for x in (0.0, 5.0))
         after = sign if lingers else quiet
         for _ in range(5):

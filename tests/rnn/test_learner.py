@@ -160,13 +160,13 @@ def test_with_nothing_as_usual_it_forecasts_what_it_forecast() -> None:
 
     imagined = forecaster.what_if(np.zeros((1, forecaster.causes), bool))
 
-    assert imagined[0] == pytest.approx(forecast.probabilities, rel=0.1)
+    assert imagined[0, 0] == pytest.approx(forecast.probabilities, rel=0.1)
 
 
 def test_what_announces_an_onset_is_what_would_have_made_the_difference() -> None:
     forecaster = before_an_onset()
 
-    imagined = forecaster.what_if(np.eye(forecaster.causes, dtype=bool))[:, 0, 0]
+    imagined = forecaster.what_if(np.eye(forecaster.causes, dtype=bool))[0, :, 0, 0]
 
     assert imagined.argmin() == 2
     assert imagined[2] < 0.5 * np.delete(imagined, 2).min()
@@ -177,7 +177,7 @@ def test_when_a_cause_began_is_told_by_imagining_earlier_steps_without_it() -> N
     with_and_without = np.zeros((2, forecaster.causes), bool)
     with_and_without[1, 2] = True
 
-    given, without = forecaster.what_if_then(with_and_without, 30)[:, :, 0, 0].T
+    given, without = forecaster.what_if(with_and_without, 30)[:, :, 0, 0].T
 
     gain = np.log(given / without)
     assert gain[-3:].mean() > 0.3 > gain[:15].mean()
@@ -187,6 +187,6 @@ def test_imagining_changes_nothing() -> None:
     one, other = before_an_onset(), before_an_onset()
 
     one.what_if(np.eye(one.causes, dtype=bool))
-    one.what_if_then(np.eye(one.causes, dtype=bool), 20)
+    one.what_if(np.eye(one.causes, dtype=bool), 20)
 
     assert pack("test", *flatten(one.state())) == pack("test", *flatten(other.state()))
