@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+LARGEST = np.iinfo(np.int32).max  # label that is kept; larger ones are kept as this
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -25,16 +27,17 @@ class Batch:
 
 
 class Replay:
-    """Keeps rows of *size* bytes with *labels* whole numbers each, *room* of them a stratum."""
+    """Keeps rows of *size* bytes with *labels* whole numbers each, *room* of them a stratum.
+
+    Its memory is taken as it fills.
+    """
 
     def __init__(self, size: int, labels: int, room: Sequence[int]) -> None:
-        self._start = np.concatenate([[0], np.cumsum(room)]).astype(np.int64)
+        # All rows of a stratum weigh the same: when it is thinned, the weights of all double.
+        self._thinned = np.ones(len(room))  # the weight of its rows
         self._used = np.zeros(len(room), np.int64)
-        self._thinned = np.ones(len(room))  # the weight of a row that enters
-        total = int(self._start[-1])
-        self._rows = np.zeros((total, size), np.int8)
-        self._labels = np.zeros((total, labels), np.int64)
-        self._weights = np.zeros(total, np.float32)
+        self._rows = [np.zeros((rows, size), np.int8) for rows in room]
+        self._labels = [np.zeros((rows, labels), np.int32) for rows in room]
 
     def __len__(self) -> int:
         return int(self._used.sum())
@@ -65,22 +68,17 @@ class Replay:
         labels: NDArray[np.int64],
         rng: np.random.Generator,
     ) -> None:
-        room = self._start[stratum + 1] - self._start[stratum]
-        while self._used[stratum] == room:
+        while self._used[stratum] == len(self._rows[stratum]):
             self._thin(stratum, rng)
-        index = self._start[stratum] + self._used[stratum]
-        self._rows[index] = row
-        self._labels[index] = labels
-        self._weights[index] = self._thinned[stratum]
+        index = self._used[stratum]
+        self._rows[stratum][index] = row
+        self._labels[stratum][index] = np.minimum(labels, LARGEST)
         self._used[stratum] += 1
 
     def _thin(self, stratum: int, rng: np.random.Generator) -> None:
-        start, used = self._start[stratum], self._used[stratum]
-        kept = start + np.flatnonzero(rng.random(used) < 0.5)
-        stop = start + len(kept)
-        self._rows[start:stop] = self._rows[kept]
-        self._labels[start:stop] = self._labels[kept]
-        self._weights[start:stop] = 2 * self._weights[kept]
+        kept = np.flatnonzero(rng.random(self._used[stratum]) < 0.5)
+        for values in (self._rows[stratum], self._labels[stratum]):
+            values[: len(kept)] = values[kept]
         self._used[stratum] = len(kept)
         self._thinned[stratum] *= 2
 
@@ -88,31 +86,32 @@ class Replay:
         """Draw *count* rows evenly from all that are kept."""
         ends = np.cumsum(self._used)
         drawn = rng.integers(ends[-1], size=count)
-        stratum = np.searchsorted(ends, drawn, side="right")
-        index = drawn - (ends - self._used)[stratum] + self._start[stratum]
+        strata = np.searchsorted(ends, drawn, side="right")
+        index = drawn - (ends - self._used)[strata]
+        rows = np.empty((count, self._rows[0].shape[1]), np.int8)
+        labels = np.empty((count, self._labels[0].shape[1]), np.int64)
+        for stratum, (all_rows, all_labels) in enumerate(
+            zip(self._rows, self._labels, strict=True)
+        ):
+            here = strata == stratum
+            rows[here], labels[here] = all_rows[index[here]], all_labels[index[here]]
         mean = np.float32(self.steps / ends[-1])
-        return Batch(self._rows[index], self._labels[index], self._weights[index] / mean)
+        return Batch(rows, labels, self._thinned[strata].astype(np.float32) / mean)
 
     def state(self) -> dict[str, Any]:
-        """Return what must be saved to go on identically."""
-        kept = self._kept()
+        """Return what must be saved to go on identically, until the memory changes."""
         return {
             "used": self._used.copy(),
             "thinned": self._thinned.copy(),
-            "rows": self._rows[kept],
-            "labels": self._labels[kept],
-            "weights": self._weights[kept],
+            "rows": [rows[:used] for rows, used in zip(self._rows, self._used, strict=True)],
+            "labels": [rows[:used] for rows, used in zip(self._labels, self._used, strict=True)],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what another memory's `state` gave."""
         self._used = np.array(state["used"], np.int64)
         self._thinned = np.array(state["thinned"], np.float64)
-        kept = self._kept()
-        self._rows[kept] = state["rows"]
-        self._labels[kept] = state["labels"]
-        self._weights[kept] = state["weights"]
-
-    def _kept(self) -> NDArray[np.int64]:
-        pairs = zip(self._start, self._used, strict=False)
-        return np.concatenate([np.arange(start, start + used) for start, used in pairs])
+        for rows, saved in zip(self._rows, state["rows"], strict=True):
+            rows[: len(saved)] = saved
+        for labels, saved in zip(self._labels, state["labels"], strict=True):
+            labels[: len(saved)] = saved
