@@ -9,6 +9,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Self, cast
 
@@ -16,7 +17,7 @@ from rnnd.daemon.tailing.lines import LineBuffer
 from rnnd.errors import RnndError, UsageError
 
 CHUNK = 1 << 20  # bytes
-UNFINISHED = ".tmp"  # the suffix of what `write_atomically` has not finished
+UNFINISHED = ".tmp"  # the suffix of what `replacing` has not finished
 PACKED: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
     ".gz": lambda raw: cast(IO[bytes], gzip.GzipFile(fileobj=raw)),
     ".bz2": lambda raw: cast(IO[bytes], bz2.BZ2File(raw)),
@@ -33,10 +34,17 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     Raises `OSError` when the disk is full or may not be written.
     """
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file that takes the place of *path* once it is whole, as `write_atomically` does."""
     new = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
     try:
         with new.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)

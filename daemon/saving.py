@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Self
 
 from rnnd.daemon.app import App
-from rnnd.daemon.state import Snapshot, StateFile
 
 SILENT_EVERY = 600.0  # s between two savings of an app that gets nothing new
 
@@ -66,7 +65,7 @@ class Saver:
             del self._asked[name]
             if name in apps:
                 app = apps[name]
-                future = self._pool.submit(_write, app.file, app.snapshot())
+                future = self._pool.submit(app.file.save, app.snapshot())
                 self._writing = _Writing(app, app.changes, future)
         if self._asked and self._writing is not None:
             self._writing.future.add_done_callback(lambda _: self._wake.set())
@@ -78,7 +77,7 @@ class Saver:
         self._asked.pop(app.settings.name, None)
         self._writing = _Writing(app, app.changes, Future())
         try:
-            self._writing.future.set_result(_write(app.file, app.snapshot()))
+            self._writing.future.set_result(app.file.save(app.snapshot()))
         except OSError as error:
             self._writing.future.set_exception(error)
         return saved + self._finish(now)
@@ -105,9 +104,3 @@ class Saver:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _write(file: StateFile, snapshot: Snapshot) -> int:
-    data = snapshot.encode()
-    file.save(data)
-    return len(data)

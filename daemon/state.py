@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from rnnd.daemon.files import UNFINISHED, why, write_atomically
+from rnnd.daemon.files import UNFINISHED, replacing, why
 from rnnd.errors import CheckpointError, RnndError
-from rnnd.rnn.checkpoint import Arrays, flatten, pack, unflatten, unpack
+from rnnd.rnn.checkpoint import Arrays, flatten, pack, unflatten, unpack, write
 
 log = logging.getLogger(__name__)
 
@@ -96,8 +96,10 @@ class StateFile:
             )
         return None
 
-    def save(self, data: bytes) -> None:
-        """Replace the state by *data*, keeping what was there as the previous one.
+    def save(self, snapshot: "Snapshot") -> int:
+        """Replace the state by *snapshot*, keeping what was there as the previous one.
+
+        Returns how many bytes it has.
 
         Raises `OSError` when the disk is full or may not be written; then all is as before.
         """
@@ -109,7 +111,9 @@ class StateFile:
             pass
         else:
             link.replace(self.previous)
-        write_atomically(self.path, data)
+        with replacing(self.path) as file:
+            write(file, KIND, snapshot.arrays, snapshot.meta)
+            return file.tell()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +128,6 @@ class Snapshot:
         """Return a copy of *state*."""
         arrays, meta = flatten(state)
         return cls({name: array.copy() for name, array in arrays.items()}, meta)
-
-    def encode(self) -> bytes:
-        """Return the bytes of a state file."""
-        return pack(KIND, self.arrays, self.meta)
 
 
 def encode(state: Mapping[str, Any]) -> bytes:

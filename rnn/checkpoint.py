@@ -2,8 +2,8 @@
 
 The bytes are an ``.npz`` file as `numpy.load` reads it: a zip archive of ``.npy`` members, each
 with a checksum, and one member ``meta.json`` that names the kind of thing saved, the format's
-number and whatever is no array. The same content always gives the same bytes. Nothing here touches
-a disk.
+number and whatever is no array. The same content always gives the same bytes. Nothing here opens
+a file.
 """
 
 import io
@@ -11,7 +11,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,15 +38,29 @@ def pack(kind: str, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any])
     >>> unpack("sum", data)
     ({'total': array([0, 1, 2])}, {'unit': 's'})
     """
-    header = {"format": FORMAT, "kind": kind, "arrays": sorted(arrays), "meta": meta}
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+    write(buffer, kind, arrays, meta)
+    return buffer.getvalue()
+
+
+def write(
+    file: IO[bytes], kind: str, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]
+) -> None:
+    """Write what `pack` returns to a *file*, array by array, without a copy of them in memory."""
+    header = {"format": FORMAT, "kind": kind, "arrays": sorted(arrays), "meta": meta}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(_member(META), json.dumps(header))
         for name, array in sorted(arrays.items()):
-            data = io.BytesIO()
-            np.lib.format.write_array(data, np.asarray(array), allow_pickle=False)
-            archive.writestr(_member(f"{name}.npy"), data.getvalue())
-    return buffer.getvalue()
+            with archive.open(_member(f"{name}.npy"), "w") as member:
+                _write_array(member, np.asarray(array, order="C"))
+
+
+def _write_array(member: IO[bytes], array: NDArray[Any]) -> None:
+    if array.dtype.hasobject:
+        raise ValueError(f"an array of {array.dtype} would have to be pickled")
+    header = np.lib.format.header_data_from_array_1_0(array)
+    np.lib.format.write_array_header_1_0(member, header)
+    member.write(array.reshape(-1).view(np.uint8).data)
 
 
 def unpack(kind: str, data: bytes) -> tuple[Arrays, dict[str, Any]]:
