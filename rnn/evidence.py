@@ -63,7 +63,8 @@ class Evidence:
         self.pools = 4 * len(self._members) + len(TOPS) + 1
         self._counts = np.zeros((2, events, self.size, LEVELS), np.float32)  # all, before onsets
         self._totals = np.tile(np.array([[10.0], [0.1]]), (1, events))  # of all steps, likewise
-        self._weights = np.zeros((events, self.size + 1, LEVELS), np.float32)  # the last for none
+        self._bins = np.zeros((self.size, LEVELS), np.uint8)  # the bin of each level
+        self._weights = np.zeros((events, self.size, MOST_BINS), np.float32)
         self._fresh = 0  # steps counted and not weighed
 
     def place(self, deviations: Floats) -> Levels:
@@ -74,7 +75,7 @@ class Evidence:
 
     def weights(self, levels: Levels) -> Floats:
         """Return the weight of evidence of each feature's level, of (…, F): (E, …, F)."""
-        return self._weights[:, self._columns, levels]
+        return self._weights[:, self._columns, self._bins[self._columns, levels]]
 
     def pool(self, levels: Levels) -> Floats:
         """Return what the weights of the *levels*, (…, F), come to: (…, E × pools).
@@ -128,8 +129,8 @@ class Evidence:
         rate = _rates(seen, before, base[:, None], bins[:, ZERO], bins[:, -1])
         rate = np.minimum(np.maximum(rate, 1e-5), 1 - 1e-5)
         evidence = np.log(rate / (1 - rate)) - np.log(base / (1 - base))[:, None, None]
-        evidence = np.minimum(np.maximum(evidence, LEAST), MOST)
-        self._weights[:, :-1] = np.take_along_axis(evidence, bins[None], axis=-1)
+        self._bins[:] = bins
+        self._weights[:] = np.minimum(np.maximum(evidence, LEAST), MOST)
 
     def _collect(self, bins: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return what was counted in each of the *bins*, some of it spilt: (2, E, F, bins)."""
@@ -148,9 +149,10 @@ class Evidence:
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""
         return {
-            "counts": self._counts.copy(),
+            "counts": self._counts,
             "totals": self._totals.copy(),
-            "weights": self._weights.copy(),
+            "bins": self._bins,
+            "weights": self._weights,
             "fresh": self._fresh,
         }
 
@@ -158,6 +160,7 @@ class Evidence:
         """Take over what another one's `state` gave."""
         self._counts = np.array(state["counts"], np.float32)
         self._totals = np.array(state["totals"], np.float64)
+        self._bins = np.array(state["bins"], np.uint8)
         self._weights = np.array(state["weights"], np.float32)
         self._fresh = int(state["fresh"])
 
