@@ -45,7 +45,6 @@ class Foresight:
         self._p = Parameters(self._cell.shapes | self._output.shapes)
         self._cell.initialise(self._p, rng)
         self._p[self._output.w] = 0
-        self._gradients = self._p.zeros()
         self._adam = Adam(len(self._p.vector))
         self._h = np.zeros(hidden, np.float32)
         self._forecast = np.zeros(size, np.float32)
@@ -109,11 +108,12 @@ class Foresight:
         error = self._output.forward(self._p, trace.outputs) - x[1:]
         self.loss = float(np.mean(error * error))
         error *= np.float32(1 / (times * batch))
-        self._output.backward(trace.outputs, error, self._gradients)
+        gradients = self._p.zeros()
+        self._output.backward(trace.outputs, error, gradients)
         dh = self._output.input_gradient(self._p, error)
-        self._cell.backward(self._p, trace, dh, self._gradients)
-        clip_by_norm(self._gradients.vector, 1.0)
-        self._adam.update(self._p.vector, self._gradients.vector, rate)
+        self._cell.backward(self._p, trace, dh, gradients)
+        clip_by_norm(gradients.vector, 1.0)
+        self._adam.update(self._p.vector, gradients.vector, rate)
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""
@@ -126,8 +126,8 @@ class Foresight:
             "usual": self._usual.copy(),
             "squares": self._squares.copy(),
             "ranks": self._ranks.copy(),
-            "rows": self._rows[:kept].copy(),
-            "states": self._states[:kept].copy(),
+            "rows": self._rows[:kept],
+            "states": self._states[:kept],
             "count": self._count,
             "loss": self.loss,
         }

@@ -205,7 +205,7 @@ def test_a_saved_app_goes_on_where_it_was(bench: Bench) -> None:
     bench.log.write_bytes(b"1 a\n2 b")
     app = bench.app()
     settle(app, 0.0)
-    app.file.save(app.snapshot().encode())
+    app.file.save(app.snapshot())
     app.close()
     bench.log.write_bytes(b"1 a\n2 b\n3 c\n")
 

@@ -61,7 +61,7 @@ def test_live_and_backtest_predict_the_same_to_the_last_bit_across_a_restart(
                 if rng.random() < 0.3:
                     app.turn(written, written)
             if number == 700:
-                state.save(app.snapshot().encode())
+                state.save(app.snapshot())
                 app.close()
                 app = start()
     while app.turn(written + 300, written + 300):
