@@ -6,44 +6,43 @@ template's own, more than `LONGER` times its longest absence so far. A template 
 longer is told of a few times, not every time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 AWAY = 86400.0  # s
 LONGER = 2
-
-Numbers = NDArray[np.int64]
 
 
 class Absences:
     """Follows when each of at most *limit* templates came last; a tick has *tick* seconds."""
 
     def __init__(self, tick: float, limit: int) -> None:
-        self._away = max(1, round(AWAY / tick))
+        self._away = max(1, round(AWAY / tick))  # ticks
+        self._short = self._away // LONGER  # ticks; shorter absences make no difference
         self._last = np.full(limit, -1, np.int64)  # tick
         self._longest = np.zeros(limit, np.int64)  # ticks
 
-    def note(self, number: int, came: Numbers) -> dict[int, int]:
+    def note(self, number: int, came: Iterable[int]) -> dict[int, int]:
         """Note that templates *came* in tick *number*; return which are back, and after how long.
 
         >>> absences = Absences(tick=3600.0, limit=3)
-        >>> [absences.note(tick, np.array([1])) for tick in (0, 30, 60)]
+        >>> [absences.note(tick, [1]) for tick in (0, 30, 60)]
         [{}, {1: 30}, {}]
         """
-        last = self._last[came]
-        self._last[came] = number
-        long = number - last > self._away // LONGER  # shorter absences make no difference
-        if not long.any():
-            return {}
-        long &= last >= 0
-        came, away = came[long], number - last[long]
-        longest = self._longest[came]
-        self._longest[came] = np.maximum(longest, away)
-        back = (away > self._away) & (away > LONGER * longest)
-        return dict(zip(came[back].tolist(), away[back].tolist(), strict=True))
+        before, longest, back = self._last.data, self._longest.data, {}
+        for template in came:
+            last = before[template]
+            before[template] = number
+            away = number - last
+            if away > self._short and last >= 0:
+                usual = longest[template]
+                if away > usual:
+                    longest[template] = away
+                    if away > self._away and away > LONGER * usual:
+                        back[template] = away
+        return back
 
     def join(self, template: int, older: int) -> None:
         """Let *template*, which has become one with an *older* one, leave its past to it."""

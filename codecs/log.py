@@ -10,7 +10,7 @@ dictionary look-up a line. The results do not depend on where the stream was cut
 the interleaving of several sources within a tick.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
@@ -22,17 +22,18 @@ from rnnd.codecs.absence import Absences
 from rnnd.codecs.base import State, Vector
 from rnnd.codecs.clock import Clock
 from rnnd.codecs.described import described_stamp
-from rnnd.codecs.features import PLACES, TickFeatures
+from rnnd.codecs.features import TickFeatures
 from rnnd.codecs.health import Health
 from rnnd.codecs.identifiers import Identifiers
 from rnnd.codecs.masking import mask_message
-from rnnd.codecs.numbers import MAX_WORDS, numeric_places, value_of
-from rnnd.codecs.parsed import Parsed, split_tokens, unpack
+from rnnd.codecs.numbers import numeric_places
+from rnnd.codecs.parsed import Parsed, unpack
 from rnnd.codecs.pattern import Patterns
 from rnnd.codecs.reader import LogReader, Piece
+from rnnd.codecs.readings import Readings
 from rnnd.codecs.sessions import SessionPattern
 from rnnd.codecs.severity import Severity
-from rnnd.codecs.signatures import CONTINUATION, UNRESOLVED, Inner, Kinds
+from rnnd.codecs.signatures import CONTINUATION, UNRESOLVED, Kinds
 from rnnd.codecs.stamps import StampReader
 from rnnd.codecs.template import OVERFLOW, TemplateTable
 from rnnd.codecs.tick import MAX_EXAMPLE, MAX_EXAMPLES, Example, Tick, TickPart, merge_examples
@@ -87,11 +88,10 @@ class LogCodec:
         self._session = SessionPattern(settings.session) if settings.session else None
         self.kinds = Kinds()
         self.templates = TemplateTable(settings.max_templates)
-        self._places: dict[int, dict[Inner, int]] = {}
-        self._slotted: dict[int, dict[Inner, int]] | None = None  # of them, those that are features
         self.features = TickFeatures(
             settings.tick, settings.buckets, settings.slots, settings.max_templates
         )
+        self.readings = Readings(self.features.slots, self.templates)
         self.feature_names, self.feature_groups = self.features.names, self.features.groups
         self.absences = Absences(settings.tick, settings.max_templates)
         self._readers: dict[str, LogReader] = {}
@@ -208,18 +208,18 @@ class LogCodec:
         """
         known = len(self.templates)
         fresh = self.resolve(parts)
-        came, counts, severities = self._add_up(parts)
-        self._note_numbers(parts)
+        counts, severities = self._add_up(parts)
+        self.readings.take(parts)
         for table, kind in fresh:
             if table.templates[kind] == OVERFLOW:  # may find room later, when templates are joined
                 table.templates[kind] = UNRESOLVED
         observed = max([part.health for part in parts], default=Health.GREEN)
         if judge is not None:
-            observed = max(observed, judge(number, severities))
+            observed = max(observed, judge(number, np.array(severities, np.float64)))
         new = len(self.templates) - known
         return Tick(
             number=number,
-            vector=self.features.encode(number, came, counts, severities, new, observed),
+            vector=self.features.encode(number, counts, severities, new, observed),
             observed=observed,
             lines=sum([part.lines for part in parts]),
             bytes=sum([part.bytes for part in parts]),
@@ -227,76 +227,26 @@ class LogCodec:
             late=sum([part.late for part in parts]),
             dropped=sum([part.dropped for part in parts]),
             new_templates=new,
-            absences=self.absences.note(number, came),
+            absences=self.absences.note(number, counts),
             templates=len(self.templates) - 1,
-            counts=dict(zip(came.tolist(), counts.astype(int).tolist(), strict=True)),
+            counts=counts,
             examples=merge_examples(parts),
             cut=sum([part.cut for part in parts]),
         )
 
-    def _add_up(
-        self, parts: Sequence[TickPart]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return the templates that came in *parts*, the lines of each, and of each severity."""
-        every, severities = np.zeros(len(self.templates)), np.zeros(len(Severity))
+    def _add_up(self, parts: Sequence[TickPart]) -> tuple[dict[int, int], list[int]]:
+        """Return how many lines of each template came in *parts*, and of each severity."""
+        every: dict[int, int] = {}
+        severities = [0] * len(Severity)
+        joined = self.templates.joined.data
         for part in parts:
-            table, kinds, lines = part.table, part.kinds, part.counts
-            if len(kinds) and kinds[0] == CONTINUATION:  # the lowest
-                kinds, lines = kinds[1:], lines[1:]
-            templates = self.templates.joined[table.templates[kinds]]
-            every += np.bincount(templates, lines, len(every))
-            severities += np.bincount(table.severities[kinds], lines, len(severities))
-        came = every.nonzero()[0]
-        return came, every[came], severities
-
-    def _note_numbers(self, parts: Sequence[TickPart]) -> None:
-        """Let the slots have the numbers in the newest line of each template."""
-        newest: dict[int, tuple[Kinds, int, bytes]] = {}
-        for part in parts:
-            if part.newest:
-                joined = self.templates.joined[part.table.templates[list(part.newest)]].tolist()
-                for template, (kind, line) in zip(joined, part.newest.items(), strict=True):
-                    newest[template] = part.table, kind, line
-        if newest and (numbers := self._numbers(newest)):
-            count = len(numbers)
-            keys = np.fromiter(numbers.keys(), np.int64, count)
-            self.features.slots.update(keys, np.fromiter(numbers.values(), np.float64, count))
-
-    def _numbers(self, newest: Mapping[int, tuple[Kinds, int, bytes]]) -> dict[int, float]:
-        """Return the numbers in the *newest* line of each template, by the key of `Slots`."""
-        numbers: dict[int, float] = {}
-        places = self._numeric_places()
-        for template, (table, kind, line) in newest.items():
-            if watched := places.get(template):
-                words = split_tokens(line, MAX_WORDS)
-                for place, inner in table.places(kind):
-                    if inner in watched and place < len(words):
-                        value = value_of(words[place])
-                        if value is not None:
-                            numbers[template * PLACES + watched[inner]] = value
-        return numbers
-
-    def _numeric_places(self) -> dict[int, dict[Inner, int]]:
-        """Return which words of each template's messages are numbers to be read, and their order.
-
-        Once no further number can become a feature, only those that are.
-        """
-        if not self.features.slots.full:
-            return self._places
-        if self._slotted is None:
-            self._slotted = {}
-            for owner, index in (
-                divmod(key, PLACES) for key in self.features.slots.owners.tolist()
-            ):
-                place = list(self._places[owner])[index]
-                self._slotted.setdefault(owner, {})[place] = index
-        return self._slotted
-
-    def field_in(self, slot: int) -> str:
-        """Return the name of the field whose number is in *slot*; empty for one of a message."""
-        template, index = divmod(int(self.features.slots.owners[slot]), PLACES)
-        inner = list(self._places[template])[index]
-        return inner.decode("utf-8", "replace") if isinstance(inner, bytes) else ""
+            told, templates = part.table.severities.data, part.table.templates.data
+            for kind, lines in zip(part.kinds.tolist(), part.counts.tolist(), strict=True):
+                if kind != CONTINUATION:
+                    template = joined[templates[kind]]
+                    every[template] = every.get(template, 0) + lines
+                    severities[told[kind]] += lines
+        return dict(sorted(every.items())), severities
 
     def resolve(self, parts: Sequence[TickPart]) -> list[tuple[Kinds, int]]:
         """Give every kind its template; new ones in the order of their texts, not of arrival.
@@ -311,21 +261,21 @@ class LogCodec:
         for text in sorted(fresh):
             parsed = fresh[text][0][0].parsed(text)
             template = self.templates.find(parsed.component, mask_message(parsed.message), text)
-            if template and template not in self._places:
+            if template and template not in self.readings:
                 self._note(template, parsed)
             for table, kind in fresh[text]:
                 table.templates[kind] = template
         for template, older in self.templates.joins:
             self.features.buckets.join(template, older)
             self.absences.join(template, older)
+            self.readings.forget()
         self.templates.joins.clear()
         return [pair for pairs in fresh.values() for pair in pairs]
 
     def _note(self, template: int, parsed: Parsed) -> None:
         """Prepare for the new *template*, of which *parsed* is the first message."""
         names = [name for _, name in parsed.fields]
-        places: list[Inner] = [*numeric_places(parsed.tokens), *names]
-        self._places[template] = {place: index for index, place in enumerate(places[:PLACES])}
+        self.readings.watch(template, [*numeric_places(parsed.tokens), *names])
         self.features.buckets.place(template, parsed.component + b" " + parsed.message)
 
     def encode(self, stream: Iterable[bytes]) -> Iterator[Vector]:
@@ -377,7 +327,7 @@ class LogCodec:
         """Take over what another codec's `state` gave."""
         self.templates.restore(state["templates"])
         self.kinds = Kinds()
-        self._places, self._slotted = {}, None
+        self.readings.clear()
         for template in range(1, len(self.templates)):
             self._note(template, unpack(self.templates.examples[template]))
         self.features.restore(state["features"])

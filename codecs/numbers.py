@@ -3,7 +3,7 @@
 A number is known by its place among the words of its message, or by the name of its field where a
 line has such beside its message. Numbers that name things (addresses,
 ports, process and request ids) are left out where the word before says so; what is left is judged
-by its values (see `features.Slots`).
+by its values (see `slots`).
 """
 
 import re
@@ -13,6 +13,7 @@ from functools import lru_cache
 MAX_WORDS = 96  # words of a line among which numbers are looked for
 LONGEST = 40  # bytes at the end of a word that tell whether a number behind it names something
 MAX_NUMBERS = 8  # numbers read from one line
+MAX_DIGITS = 15  # of a number, before its point; longer ones are names
 
 _NUMERIC = frozenset({b"0", b"0.0", b"0.0-0"})  # the last as in 1.5e-05
 _NAMING = frozenset(
@@ -25,8 +26,8 @@ _NO_ID = frozenset(
     b"paid unpaid prepaid valid invalid void avoid mid grid raid said bid solid".split()
 )
 _VALUE = re.compile(
-    rb"[~$#]?([+-]?\d{1,15}(?:\.\d{1,18})?(?:[eE][+-]?\d{1,2})?)"
-    rb"[A-Za-z%/]{0,4}(?:/s)?\.?(?:\\n)?"
+    rb"[~$#]?([+-]?\d{1,%d}(?:\.\d{1,18})?(?:[eE][+-]?\d{1,2})?)"
+    rb"[A-Za-z%%/]{0,4}(?:/s)?\.?(?:\\n)?" % MAX_DIGITS
 )
 
 
@@ -69,12 +70,18 @@ def _names_a_thing(word: bytes) -> bool:
     return word in _NAMING or word.endswith((b"id", b"_no", b"port")) or word.count(b".") >= 2
 
 
-@lru_cache(maxsize=4096)
 def value_of(word: bytes) -> float | None:
     """Return the number that *word* is, apart from a sign, a unit, and a newline in JSON.
 
     >>> value_of(b"38ms"), value_of(b"-1.5"), value_of(b"97%"), value_of(b"0x1f")
     (38.0, -1.5, 97.0, None)
     """
+    if word.isdigit() and len(word) <= MAX_DIGITS:
+        return float(word)
+    return _value_in(word)
+
+
+@lru_cache(maxsize=4096)
+def _value_in(word: bytes) -> float | None:
     found = _VALUE.fullmatch(word)
     return float(found[1]) if found else None

@@ -20,8 +20,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnd.codecs.buckets import Buckets
 from rnnd.codecs.component import component_of
-from rnnd.codecs.features import Buckets
 from rnnd.codecs.identifiers import NO_SESSION
 from rnnd.codecs.parsed import unpack
 from rnnd.codecs.signatures import CONTINUATION, Kinds
@@ -141,7 +141,7 @@ class Streams:
         symbols = np.full(len(all_came), END)
         symbols[: len(lines)] = 1 + self._buckets.of[lines]
         if (symbols > self._buckets.owned).any():  # some have no symbol of their own yet
-            self._buckets.count(np.unique(lines))
+            self._buckets.count(np.unique(lines).tolist())
         return Events(symbols, np.concatenate(streams), all_came, np.concatenate(components))
 
     def _session_row(self, session: bytes, number: int, component: int) -> int:

@@ -175,8 +175,9 @@ class Reasons:
         elif kind == "number" and features.slots.owners[cause.index] >= 0:
             template, value, usual = features.slots.number(cause.index)
         text = codec.templates.text(template)[:LONGEST] if template is not None else ""
-        if kind == "number" and template is not None and (field := codec.field_in(cause.index)):
-            text += f", {field}=<*>"
+        if kind == "number" and template is not None:
+            field = codec.readings.field_in(cause.index)
+            text += f", {field}=<*>" if field else ""
         if kind == "severity":
             text = self._names[cause.features[0]].removeprefix("severity ")
         line = "" if template is None else self._line(lambda one: one == template, codec)

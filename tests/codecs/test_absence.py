@@ -1,5 +1,3 @@
-import numpy as np
-
 from rnnd.codecs.absence import AWAY, Absences
 from rnnd.codecs.log import LogCodec, LogSettings
 
@@ -8,7 +6,7 @@ HOUR = 3600.0
 
 def absences_at(hours: list[int]) -> list[dict[int, int]]:
     absences = Absences(tick=HOUR, limit=4)
-    return [absences.note(hour, np.array([2])) for hour in hours]
+    return [absences.note(hour, [2]) for hour in hours]
 
 
 def test_a_template_that_was_away_for_long_is_told_with_its_absence() -> None:
@@ -45,18 +43,18 @@ def test_a_template_is_new_once_and_back_later_and_the_two_are_told_apart() -> N
 
 def test_what_is_known_of_absences_survives_a_restart() -> None:
     before, after = Absences(tick=HOUR, limit=4), Absences(tick=HOUR, limit=4)
-    before.note(0, np.array([2]))
+    before.note(0, [2])
 
     after.restore(before.state(known=3))
 
-    assert after.note(50, np.array([2])) == {2: 50}
+    assert after.note(50, [2]) == {2: 50}
 
 
 def test_a_template_joined_to_another_leaves_it_its_past() -> None:
     absences = Absences(tick=HOUR, limit=4)
-    absences.note(0, np.array([1]))
-    absences.note(90, np.array([2]))
+    absences.note(0, [1])
+    absences.note(90, [2])
 
     absences.join(2, older=1)
 
-    assert absences.note(100, np.array([1])) == {}
+    assert absences.note(100, [1]) == {}

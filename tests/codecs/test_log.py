@@ -222,7 +222,7 @@ def test_numbers_beside_the_message_are_features_too(layout: str) -> None:
     assert ticks[-1].vector[slot] > ticks[-2].vector[slot] > 0
     assert codec.features.slots.number(0)[1] == 900.5
     assert (codec.features.slots.owners >= 0).sum() == 1
-    assert codec.field_in(0) == "ms"
+    assert codec.readings.field_in(0) == "ms"
 
 
 def test_fields_are_known_by_name_wherever_they_stand() -> None:
@@ -233,8 +233,9 @@ def test_fields_are_known_by_name_wherever_they_stand() -> None:
     lines = [text.format(n // 6, n % 6 * 10, ways[n % 2].format(n % 7)) for n in range(100)]
     feed(codec, "".join(lines).encode())
 
-    slots = {codec.field_in(slot): codec.features.slots.number(slot)[2] for slot in range(2)}
-    assert slots["ms"] < 7 < 70 <= slots["size"]
+    names, slots = map(codec.readings.field_in, (0, 1)), codec.features.slots
+    means = {name: slots.number(slot)[2] for slot, name in enumerate(names)}
+    assert means["ms"] < 7 < 70 <= means["size"]
     assert len(codec.templates) == 2
 
 

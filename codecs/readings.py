@@ -1,0 +1,89 @@
+"""Which words of the lines are numbers to be read, and the reading of the newest ones.
+
+The numbers of a template are watched by where they stand in its messages, or by the names of their
+fields; the first few of each. A line is read at the end of its tick, the newest of each template
+alone; and of that only the numbers that are features or may yet become some.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from rnnd.codecs.numbers import MAX_WORDS, value_of
+from rnnd.codecs.parsed import split_tokens
+from rnnd.codecs.signatures import Inner, Kind, Kinds
+from rnnd.codecs.slots import PLACES, Slots
+from rnnd.codecs.template import OVERFLOW, TemplateTable
+from rnnd.codecs.tick import TickPart
+
+Reading: TypeAlias = tuple[int, int, list[tuple[int, int]]]
+"""How lines of a kind are read: their template, how many words, and each number's word and key."""
+
+
+class Readings:
+    """Reads the numbers in the newest lines of a tick into the *slots*."""
+
+    def __init__(self, slots: Slots, templates: TemplateTable) -> None:
+        self._slots = slots
+        self._templates = templates
+        self._watched: dict[int, dict[Inner, int]] = {}  # the places in each template's messages
+        self._table: Kinds | None = None
+        self._known: dict[Kind, Reading] = {}  # of kinds of that table
+
+    def __contains__(self, template: int) -> bool:
+        return template in self._watched
+
+    def watch(self, template: int, places: Sequence[Inner]) -> None:
+        """Let the numbers at *places* of a new *template*'s messages be watched."""
+        self._watched[template] = {place: index for index, place in enumerate(places[:PLACES])}
+
+    def forget(self) -> None:
+        """Forget how kinds are read: templates were joined."""
+        self._known.clear()
+
+    def _forget_one(self, template: int) -> None:
+        """Forget how the kinds of a *template* are read."""
+        self._known = {kind: known for kind, known in self._known.items() if known[0] != template}
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._watched.clear()
+        self.forget()
+
+    def take(self, parts: Iterable[TickPart]) -> None:
+        """Let the slots have the numbers in the newest line of each template in *parts*."""
+        newest: dict[int, tuple[bytes, Reading]] = {}
+        for part in parts:
+            if part.table is not self._table:
+                self._table = part.table
+                self.forget()
+            for kind, line in part.newest.items():
+                reading = self._known.get(kind) or self._reading(part.table, kind)
+                newest[reading[0]] = line, reading
+        full, update = self._slots.full, self._slots.update
+        for line, (template, count, numbers) in newest.values():
+            words = split_tokens(line, count) if count else ()
+            for place, key in numbers:
+                value = value_of(words[place]) if place < len(words) else None
+                if value is not None and not update(key, value):
+                    self._forget_one(template)
+        if full != self._slots.full:
+            self.forget()
+
+    def _reading(self, table: Kinds, kind: Kind) -> Reading:
+        """Find out how lines of a *kind* are read; it stays so until the slots have changed."""
+        template = int(self._templates.joined[table.templates[kind]])
+        watched = self._watched.get(template, {})
+        known = [(place, watched.get(inner)) for place, inner in table.places(kind)]
+        keys = [(place, template * PLACES + index) for place, index in known if index is not None]
+        numbers = [(place, key) for place, key in keys if self._slots.wants(key)]
+        count = min(max([place + 1 for place, _ in numbers], default=0), MAX_WORDS)
+        reading = template, count, numbers
+        if template != OVERFLOW:  # which may find room later
+            self._known[kind] = reading
+        return reading
+
+    def field_in(self, slot: int) -> str:
+        """Return the name of the field whose number is in *slot*; empty for one of a message."""
+        template, index = divmod(int(self._slots.owners[slot]), PLACES)
+        inner = list(self._watched[template])[index]
+        return inner.decode("utf-8", "replace") if isinstance(inner, bytes) else ""
