@@ -103,6 +103,8 @@ class App:
         self._explained: tuple[float, float] | None = None  # the tick's end, and when
         self._seconds = 0.0  # of a processor, spent on ticks
         self._late = 0  # failures that became known late
+        self._status: AppStatus | None = None  # the newest, while it is true
+        self._seen: tuple[object, ...] = ()  # what there was to see of the files then
 
     def load(self) -> None:
         """Go on from the saved state, if there is one; raises `CheckpointError`."""
@@ -188,9 +190,11 @@ class App:
             errors = self.tally.read_errors
             errors[BAD_ROW] = errors.get(BAD_ROW, 0) + self._incidents.bad
             self._incidents.bad = 0
+            self._status = None
         for late in self.pipeline.take_incidents(starts) if starts is not None else ():
             lead = None if late.outcomes.lead is None else late.outcomes.lead * self.settings.tick
             self._late += 1
+            self._status = None
             self.tally.note_outcomes(late.outcomes, self.settings.tick)
             self.history.note_late(late.time)
             self._failures.append(Failure(late.time, lead))
@@ -258,6 +262,7 @@ class App:
 
     def _note(self, prediction: Prediction) -> None:
         self._last = prediction
+        self._status = None
         self.tally.note(prediction, self.settings.tick)
         self.history.note(prediction)
         if prediction.onset:
@@ -271,6 +276,8 @@ class App:
 
     def _count_files(self) -> None:
         tailer, tally = self.tailer, self.tally
+        if tailer.counts or tailer.errors:
+            self._status = None
         tally.rotations += tailer.counts["rotations"]
         tally.truncations += tailer.counts["truncations"]
         tally.lost_bytes += tailer.counts["lost_bytes"]
@@ -281,6 +288,16 @@ class App:
     def status(self) -> AppStatus:
         """Return values for other threads: nobody changes them any more."""
         self._count_files()
+        tailer, reasons, complaints = self.tailer, self._explain(), self._complaints()
+        seen = (
+            self.changes, tailer.files, tailer.lag, self._progress.rotated, tailer.rotated,
+            self.catching_up, reasons, complaints,
+        )  # fmt: skip
+        if self._status is None or seen != self._seen:
+            self._status, self._seen = self._make_status(reasons, complaints), seen
+        return self._status
+
+    def _make_status(self, reasons: tuple[Reason, ...], complaints: dict[str, str]) -> AppStatus:
         last = self._last
         forecaster = getattr(self.pipeline, "forecaster", None)
         scoreboard = getattr(self.pipeline, "scoreboard", None)
@@ -302,13 +319,13 @@ class App:
             lag_bytes=self.tailer.lag,
             catching_up=self.catching_up,
             rotated_files=(self._progress.rotated - self.tailer.rotated, self._progress.rotated),
-            complaints=self._complaints(),
+            complaints=complaints,
             failures=tuple(self._failures),
             warming_up=getattr(self.pipeline, "warming_up", False),
             failures_known=scoreboard.alarm.failures if scoreboard else 0,
             threshold=last.threshold if last else 1.0,
             failed_at=self._failures[-1].time if last and last.failing and self._failures else None,
-            reasons=self._explain(),
+            reasons=reasons,
             rule=getattr(self.pipeline, "rule", ""),
             rule_reason=getattr(self.pipeline, "rule_reason", ""),
             recent=self.history.recent(),

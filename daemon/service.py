@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 POLL = 1.0  # s between two looks at the files when nothing wakes us
 PAUSE = 0.05  # s after a wake-up, so that a busy log wakes us 20 times a second, not 3,000
+WATCH = 10.0  # s between two looks at which directories to watch; the poll needs no watching
 GRACE = 3.0  # s after a tick's end in which its lines may still be written
 
 
@@ -126,7 +127,7 @@ class Service:
             if now - saved >= self.settings.checkpoint_every:
                 self._saver.ask(self._apps, now)
                 saved = now
-            if now - watched >= POLL:
+            if now - watched >= WATCH:
                 watcher.watch(self._patterns())
                 watched = now
             self._note(self._saver.turn(self._apps, now))
