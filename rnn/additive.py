@@ -24,6 +24,7 @@ Floats = NDArray[np.float32]
 
 KNOTS = (1.0, 2.0)  # standard deviations
 SMALL = 0.02  # a weight that is as good as zero
+BLOCK = 4096  # weights that are changed at a time
 
 
 def expand(x: Floats, knots: Sequence[float] = KNOTS) -> Floats:
@@ -75,8 +76,7 @@ class AdditiveHazards:
         self._knots = tuple(knots)
         self._map = Linear((1 + 2 * len(knots)) * size, events * len(edges), "hazards")
         self._p = Parameters(self._map.shapes)
-        self._gradients = self._p.zeros()
-        self._adam = Adam(len(self._p.vector), betas=(0.9, 0.99))
+        self._adam = Adam(len(self._p.vector), betas=(0.9, 0.99), block=BLOCK)
         self._average = Average(self._p.vector, span)
         self._answering = Parameters(self._map.shapes, vector=self._average.mean)
 
@@ -103,12 +103,13 @@ class AdditiveHazards:
         logits = self._map.forward(self._p, rows).reshape(len(x), self.events, -1) + usual
         error = hazard_error(logits, until, immune, self.edges) * weights[:, None, None]
         flat = (error / len(x)).reshape(len(x), -1).astype(np.float32)
-        self._map.backward(rows, flat, self._gradients)
-        self._gradients.vector += np.float32(self._pull / steps) * self._p.vector
+        gradients = self._p.zeros()
+        self._map.backward(rows, flat, gradients)
+        gradients.vector += np.float32(self._pull / steps) * self._p.vector
         if self._thrift:
             sign = np.tanh(self._p.vector * np.float32(1 / SMALL))  # smooth about zero
-            self._gradients.vector += np.float32(self._thrift / steps) * sign
-        self._adam.update(self._p.vector, self._gradients.vector, rate)
+            gradients.vector += np.float32(self._thrift / steps) * sign
+        self._adam.update(self._p.vector, gradients.vector, rate)
         self._average.update(self._p.vector)
 
     def state(self) -> dict[str, Any]:

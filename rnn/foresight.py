@@ -26,6 +26,7 @@ Vector = NDArray[np.float32]
 
 RANKS = 200  # places of the histogram that tells how unusual an error is
 RANK_MEMORY = 100_000  # steps
+BLOCK = 4096  # weights that are changed at a time
 LOT = 16  # steps after which the usual errors are brought up to date
 ERROR_MEMORY = 5_000  # steps over which a feature's usual error reaches
 
@@ -45,7 +46,7 @@ class Foresight:
         self._p = Parameters(self._cell.shapes | self._output.shapes)
         self._cell.initialise(self._p, rng)
         self._p[self._output.w] = 0
-        self._adam = Adam(len(self._p.vector))
+        self._adam = Adam(len(self._p.vector), block=BLOCK)
         self._h = np.zeros(hidden, np.float32)
         self._forecast = np.zeros(size, np.float32)
         self._usual = np.ones(size, np.float32)  # mean square of each feature's error

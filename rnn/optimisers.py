@@ -75,7 +75,8 @@ class Adam:
     """Adam (Kingma & Ba 2015); with *decay*, AdamW (Loshchilov & Hutter 2019).
 
     *decay* is the share of a weight that is lost, times the learning rate, at each step; it falls
-    only on those weights that *decayed*, of shape (N,), marks: by custom the matrices.
+    only on those weights that *decayed*, of shape (N,), marks: by custom the matrices. So many
+    weights as a *block* has are changed at a time: small ones need less memory besides.
     """
 
     slots = 2
@@ -90,6 +91,7 @@ class Adam:
         epsilon: float = 1e-8,
         decay: float = 0.0,
         decayed: NDArray[np.bool_] | None = None,
+        block: int = BLOCK,
     ) -> None:
         self.memory: Array = aligned_rows(self.slots, size, dtype) if memory is None else memory
         self.steps = 0
@@ -97,7 +99,7 @@ class Adam:
         self.epsilon = epsilon
         self.decay = decay
         self._decayed = [slice(None)] if decayed is None else _runs(decayed)
-        self._work = aligned(min(size, BLOCK), dtype)
+        self._work = aligned(min(size, block), dtype)
 
     def update(self, weights: Array, gradient: Array, rate: float) -> None:
         """Change *weights* by a step of the learning *rate* against *gradient*."""
@@ -111,8 +113,9 @@ class Adam:
         if self.decay:
             for run in self._decayed:
                 weights[run] *= 1 - rate * self.decay
-        for start in range(0, len(weights), BLOCK):
-            block = slice(start, start + BLOCK)
+        step = max(1, len(self._work))
+        for start in range(0, len(weights), step):
+            block = slice(start, start + step)
             w, g, m, v = weights[block], gradient[block], *self.memory[:, block]
             work = self._work[: len(w)]
             m *= beta1
