@@ -34,12 +34,20 @@ ERROR_MEMORY = 5_000  # steps over which a feature's usual error reaches
 class Foresight:
     """A GRU of *hidden* units that reads standardised vectors of *size* and forecasts the next.
 
-    It remembers the last *recent* vectors, in bytes of 1 / *scale* each, to learn from.
+    It remembers the last *recent* vectors, in bytes of 1 / *scale* each, to learn from, and at
+    least *kept* of them for others.
     """
 
     def __init__(
-        self, size: int, hidden: int, recent: int, scale: float, rng: np.random.Generator
+        self,
+        size: int,
+        hidden: int,
+        recent: int,
+        kept: int,
+        scale: float,
+        rng: np.random.Generator,
     ) -> None:
+        self._recent = recent
         self._scale = np.float32(1 / scale)
         self._cell = GRU(size, hidden, "memory")
         self._output = Linear(hidden, size, "next")
@@ -53,15 +61,15 @@ class Foresight:
         self._squares = np.zeros(size, np.float32)  # of the errors of this lot
         self._weigh()
         self._ranks = np.zeros(RANKS)
-        self._rows = np.zeros((recent, size), np.int8)  # rings
+        self._rows = np.zeros((max(recent, kept), size), np.int8)  # rings
         self._states = np.zeros((recent, hidden), np.float32)  # before each row
         self._count = 0
         self.loss = 0.0  # of the newest window
 
     def step(self, row: NDArray[np.int8]) -> float:
         """Return how surprising the vector in *row* is, 0 to 1, and forecast the next."""
-        slot = self._count % len(self._rows)
-        self._rows[slot], self._states[slot] = row, self._h
+        self._rows[self._count % len(self._rows)] = row
+        self._states[self._count % self._recent] = self._h
         x = row * self._scale
         surprise = self._rank(x - self._forecast)
         self._h = self._cell.step(self._p, x, self._h).astype(np.float32)
@@ -97,15 +105,19 @@ class Foresight:
         past: Vector = self._rows[slots] * self._scale
         return past
 
+    def rows(self, ago: NDArray[np.int64]) -> NDArray[np.int8]:
+        """Return the vectors as they were read *ago* steps ago, 1 for the newest, in bytes."""
+        return self._rows[(self._count - ago) % len(self._rows)]
+
     def learn(self, times: int, batch: int, rate: float, rng: np.random.Generator) -> None:
         """Learn *batch* windows of *times* steps from the recent past, if there are so many."""
-        kept = min(self._count, len(self._rows))
+        kept = min(self._count, self._recent)
         if kept <= times + 1:
             return
         begin = rng.integers(kept - times, size=batch) + self._count - kept
-        slots = (begin + np.arange(times + 1)[:, None]) % len(self._rows)  # (T + 1, B)
-        x = self._rows[slots] * self._scale  # (T + 1, B, D)
-        trace = self._cell.forward(self._p, x[:-1], self._states[slots[0]])
+        steps = begin + np.arange(times + 1)[:, None]  # (T + 1, B)
+        x = self._rows[steps % len(self._rows)] * self._scale  # (T + 1, B, D)
+        trace = self._cell.forward(self._p, x[:-1], self._states[begin % self._recent])
         error = self._output.forward(self._p, trace.outputs) - x[1:]
         self.loss = float(np.mean(error * error))
         error *= np.float32(1 / (times * batch))
@@ -118,7 +130,6 @@ class Foresight:
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""
-        kept = min(self._count, len(self._rows))
         return {
             "weights": self._p.vector.copy(),
             "adam": self._adam.state(),
@@ -127,8 +138,8 @@ class Foresight:
             "usual": self._usual.copy(),
             "squares": self._squares.copy(),
             "ranks": self._ranks.copy(),
-            "rows": self._rows[:kept],
-            "states": self._states[:kept],
+            "rows": self._rows[: self._count],
+            "states": self._states[: self._count],
             "count": self._count,
             "loss": self.loss,
         }

@@ -83,12 +83,13 @@ class Forecaster:
         self.edges = bin_edges(horizons)  # (K,)
         self._places = np.searchsorted(self.edges, horizons)  # (H,) the bin that ends each horizon
         self._delay = int(self.edges[-1])
+        self._ring = self._delay + LOT
         self._input_size = input_size = len(groups)
         self._rng = np.random.default_rng(seed)
         self._scale = np.float32(BYTE / s.limit)
         self._standardiser = Standardiser(input_size, s.limit)
         self._foresight = Foresight(
-            input_size, s.hidden, s.memory_recent, float(self._scale), self._rng
+            input_size, s.hidden, s.memory_recent, self._ring, float(self._scale), self._rng
         )
         echoes = events * len(ECHOES)
         evidence = Evidence(groups, events, horizons[0], s.weigh_every)
@@ -99,9 +100,8 @@ class Forecaster:
         self._fading = np.exp(-1 / (self._delay * np.array(ECHOES, np.float64)))  # a step
         self._echoes = np.zeros((events, len(ECHOES)))  # of past onsets
         self._replay = Replay(size, 2 * events, s.room)
-        # Rings of the steps that are not settled yet:
-        self._ring = self._delay + LOT
-        self._waiting = np.zeros((self._ring, size), np.int8)
+        # Rings of the steps that are not settled yet; the vectors are the foresight's to keep.
+        self._waiting = np.zeros((self._ring, size - input_size), np.int8)
         self._claims = np.zeros((self._ring, EXPERTS, events, len(self.edges)), np.float32)
         self._immune = np.zeros((self._ring, events), np.int64)
         self._until = np.full((self._ring, events), self._delay + 1, np.int64)
@@ -127,7 +127,7 @@ class Forecaster:
             self._note(onset, self._now)
         row, surprise = self._read(x, onset)
         slot = self._now % self._ring
-        self._waiting[slot] = row
+        self._waiting[slot] = row[self._input_size :]
         self._immune[slot] = immune
         self._until[slot] = self._delay + 1
         self._now += 1
@@ -207,14 +207,18 @@ class Forecaster:
     def _settle(self) -> None:
         """Learn from the steps whose largest horizon has passed, a lot at once."""
         end = self._now - self._delay
-        slots = np.arange(max(0, end - LOT), end) % self._ring
-        if not len(slots):
+        steps = np.arange(max(0, end - LOT), end)
+        if not len(steps):
             return
+        slots = steps % self._ring
+        rows = np.concatenate(
+            [self._foresight.rows(self._now - steps), self._waiting[slots]], axis=1
+        )
         until, immune = self._until[slots], self._immune[slots]
-        self._experts.settle(self._waiting[slots], self._claims[slots], until, immune)
+        self._experts.settle(rows, self._claims[slots], until, immune)
         strata = np.where(until[:, 0] <= self._delay, 0, 1)
         labels = np.concatenate([until, immune], axis=1)
-        self._replay.add(strata, self._waiting[slots], labels, self._rng)
+        self._replay.add(strata, rows, labels, self._rng)
 
     def _learn(self) -> None:
         """Change the weights, if it is time to."""

@@ -108,12 +108,21 @@ class Reasons:
         self._groups = np.zeros((len(self._causes), len(self._names)), bool)
         for row, cause in enumerate(self._causes):
             self._groups[row, list(cause.features)] = True
-        self._parts: deque[list[TickPart]] = deque(maxlen=BACK)
+        self._lines: dict[int, tuple[bytes, bool]] = {}  # of each template, the newest last
         self._strangest: deque[tuple[float, int]] = deque(maxlen=max(1, round(SPANS[-1] / tick)))
 
     def note(self, parts: list[TickPart], strangest: tuple[float, int]) -> None:
-        """Remember the lines of a tick, to have examples, and which was least in order."""
-        self._parts.append(parts)
+        """Remember a line of each template of a tick, and which was least in order."""
+        for part in reversed(parts):
+            templates = part.table.templates[part.kinds].tolist()
+            for kind, template in zip(
+                reversed(part.kinds.tolist()), reversed(templates), strict=True
+            ):
+                line = part.newest.get(kind)
+                self._lines.pop(template, None)
+                if template >= 0:
+                    text = line[:LONGEST] if line else part.table.texts[kind]
+                    self._lines[template] = text, bool(line)
         self._strangest.append(strangest)
 
     def find(self, forecaster: Forecaster, codec: LogCodec, number: int) -> tuple[Reason, ...]:
@@ -200,13 +209,10 @@ class Reasons:
 
     def _line(self, wanted: Callable[[int], bool], codec: LogCodec) -> str:
         """Return the newest line whose template is *wanted*, without its timestamp."""
-        for parts in reversed(self._parts):
-            for part in parts:
-                for kind in part.kinds.tolist():
-                    template = int(part.table.templates[kind])
-                    if template >= 0 and wanted(int(codec.templates.joined[template])):
-                        line = part.newest.get(kind) or _message(part.table.texts[kind])
-                        return line[:LONGEST].decode("utf-8", "replace").strip()
+        for template, (text, is_line) in reversed(self._lines.items()):
+            if wanted(int(codec.templates.joined[template])):
+                line = text if is_line else _message(text)[:LONGEST]
+                return line.decode("utf-8", "replace").strip()
         return ""
 
 

@@ -87,7 +87,8 @@ class BrierScore:
         self.settled = 0
         self.error = 0.0
         self.base_error = 0.0
-        self._waiting: deque[tuple[float, float]] = deque()  # forecast and base rate of a tick
+        # Forecast and base rate of each tick that is not settled, in a ring.
+        self._waiting = np.zeros((horizon, 2))
         self._last_onset = -(2**62)
         self._now = 0
 
@@ -105,14 +106,15 @@ class BrierScore:
         """Settle the tick whose horizon ends now, then write down this one's *probability*."""
         if onset:
             self._last_onset = self._now
-        if len(self._waiting) == self.horizon:
+        slot = self._now % self.horizon
+        if self._now >= self.horizon:
             outcome = self._last_onset > self._now - self.horizon
-            forecast, base = self._waiting.popleft()
+            forecast, base = self._waiting[slot].tolist()
             self.error += (forecast - outcome) ** 2
             self.base_error += (base - outcome) ** 2
             self.positives += outcome
             self.settled += 1
-        self._waiting.append((probability, self.base_rate))
+        self._waiting[slot] = probability, self.base_rate
         self._now += 1
 
     def note_late(self, ago: int) -> None:
@@ -124,14 +126,14 @@ class BrierScore:
         return {
             "counts": [self.positives, self.settled, self._last_onset, self._now],
             "errors": [self.error, self.base_error],
-            "waiting": np.array(self._waiting, np.float64).reshape(-1, 2),
+            "waiting": self._waiting.copy(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what another score's `state` gave."""
         self.positives, self.settled, self._last_onset, self._now = map(int, state["counts"])
         self.error, self.base_error = map(float, state["errors"])
-        self._waiting = deque((float(p), float(base)) for p, base in state["waiting"])
+        self._waiting[:] = state["waiting"]
 
 
 class Scoreboard:

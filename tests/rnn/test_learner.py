@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,21 @@ def test_a_restored_forecaster_goes_on_to_the_last_bit() -> None:
         return [(a.probabilities.tolist(), a.surprise) for a in play(f, x[300:], onset[300:])]
 
     assert rest(restored) == rest(forecaster)
+
+
+def test_what_it_learns_of_outcomes_does_not_depend_on_how_many_vectors_it_keeps() -> None:
+    x, onset = stream(600)
+
+    few, many = (
+        Forecaster(
+            np.zeros(5, np.int64), (8, 30), 1,
+            replace(SMALL, memory_every=10_000, memory_recent=recent), 0,
+        )
+        for recent in (16, 512)
+    )  # fmt: skip
+
+    for one, other in zip(play(few, x, onset), play(many, x, onset), strict=True):
+        np.testing.assert_array_equal(one.probabilities, other.probabilities)
 
 
 def test_two_kinds_of_onset_are_told_apart() -> None:

@@ -1,5 +1,6 @@
 """Why a failure is probable: causes, lines and times, found through the real pipeline."""
 
+import tracemalloc
 from datetime import UTC, datetime
 
 import numpy as np
@@ -150,6 +151,25 @@ def test_where_the_order_tells_a_line_that_was_not_expected_is_named() -> None:
 
     assert found
     assert all(one.line.endswith(("Transaction: users", "Transaction: stock")) for one in found)
+
+
+def test_lines_for_explanations_take_no_more_memory_the_longer_the_daemon_runs() -> None:
+    pipeline = AppPipeline(APP)
+    tail = "x" * 4000
+    tracemalloc.start()
+
+    sizes = []
+    for begin in (0, 50, 100):
+        for minute in range(begin, begin + 50):
+            lines = [
+                line(60 * minute, f"INFO part{chr(97 + i)} {minute} {tail}") for i in range(26)
+            ]
+            pipeline.feed("app.log", b"".join(lines), 0.0)
+            pipeline.close(pipeline.tick_of("app.log") or 0)
+        sizes.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+
+    assert sizes[2] - sizes[1] < 1 << 20  # the lines of 50 ticks have 5 MB
 
 
 def test_before_anything_was_seen_there_is_no_reason() -> None:
