@@ -15,6 +15,7 @@ from rnnd.daemon.prediction.incident_list import IncidentList
 from rnnd.daemon.prediction.pipeline import AppPipeline, Prediction
 from rnnd.daemon.prediction.reasons import Reason
 from rnnd.daemon.progress import Progress
+from rnnd.daemon.sources import Readers, ReadingOrder
 from rnnd.daemon.state import Snapshot, StateFile
 from rnnd.daemon.tailing.tail import Tailer
 from rnnd.daemon.tally import AppStatus, Failure, Tally
@@ -25,7 +26,6 @@ log = logging.getLogger(__name__)
 
 TURN_BYTES = 4 << 20  # read from an app before the next one has its turn
 TURN_TICKS = 512  # closed at once, so that a long silence does not delay the end
-MAX_SOURCES = 256  # with a reader of their own; further files share them
 FAILURES_SHOWN = 20
 BAD_ROW = "bad_incident"  # among the reasons of reading errors
 EXPLAIN_EVERY = 5.0  # s; an explanation takes some 50 ms of a processor
@@ -96,7 +96,7 @@ class App:
         self._last: Prediction | None = None
         self._failures: deque[Failure] = deque(maxlen=FAILURES_SHOWN)
         self._last_line_at: float | None = None
-        self._sources: dict[str, str] = {}
+        self._readers = Readers()
         self._newest: int | None = None  # tick
         self._monotonic = 0.0
         self._reasons: tuple[Reason, ...] = ()
@@ -128,7 +128,7 @@ class App:
         self._bytes_before = self.tally.bytes
         self.history.restore(state["history"])
         self._newest = state["newest"]
-        self._sources = dict(state["sources"])
+        self._readers.names = dict(state["sources"])
         self._failures.extend(Failure(time, lead) for time, lead in state["failures"])
 
     @property
@@ -146,7 +146,7 @@ class App:
                 "tally": self.tally.state(),
                 "history": self.history.state(),
                 "newest": self._newest,
-                "sources": self._sources,
+                "sources": self._readers.names,
                 "failures": [(failure.time, failure.lead) for failure in self._failures],
             }
         )
@@ -166,15 +166,16 @@ class App:
             self._tell_progress()
         self._look_at_incidents()
         done = 0
-        while done < TURN_BYTES and (ready := self.tailer.ready()):
-            source = min(ready, key=self._order)
-            data = self.tailer.read(source)
+        order = ReadingOrder(self.tailer, self._readers, self.pipeline.tick_of)
+        while done < TURN_BYTES and order:
+            reader, data = order.read()
             done += max(len(data), 1)
             if data:
-                self._feed(source, data, now)
-            if not self._close_by_events():
+                self._feed(reader, data, now)
+            order.note()
+            if order and order.lowest > -math.inf and not self._close_until(int(order.lowest)):
                 return True
-        if self.tailer.ready():
+        if order:
             return True
         if self.catching_up:
             self._tell_progress()
@@ -205,36 +206,14 @@ class App:
         read = tally.bytes - self._bytes_before
         self._progress.note(read, tailer.lag, tailer.rotated, tally.lines)
 
-    def _order(self, source: str) -> float:
-        tick = self.pipeline.tick_of(self._reader_of(source))
-        return -math.inf if tick is None else tick
-
-    def _reader_of(self, source: str) -> str:
-        """Return the name of the reader of *source*: its own, or one shared when there are many."""
-        if source not in self._sources and len(self._sources) < MAX_SOURCES:
-            self._sources[source] = source
-        if source in self._sources:
-            return self._sources[source]
-        names = list(self._sources.values())
-        return names[sum(source.encode()) % len(names)]
-
-    def _feed(self, source: str, data: bytes, now: float) -> None:
+    def _feed(self, reader: str, data: bytes, now: float) -> None:
         self.tally.lines += data.count(b"\n")
         self.tally.bytes += len(data)
         self._last_line_at = now
-        reader = self._reader_of(source)
         self.pipeline.feed(reader, data, now)
         tick = self.pipeline.tick_of(reader)
         if tick is not None:
             self._newest = tick if self._newest is None else max(self._newest, tick)
-
-    def _close_by_events(self) -> bool:
-        """Close what no source with something to read can add to; return whether all is closed."""
-        ready = self.tailer.ready()
-        if not ready:
-            return True
-        first = min(map(self._order, ready))
-        return first == -math.inf or self._close_until(int(first))
 
     def _tick_by_time(self, now: float) -> int:
         """Return the first tick that may still get lines, when all that is written was read.

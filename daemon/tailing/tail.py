@@ -81,6 +81,10 @@ class Tailer:
         """Return the sources that have something to read."""
         return list(self._ready)
 
+    def is_ready(self, source: str) -> bool:
+        """Return whether *source* has something to read."""
+        return source in self._ready
+
     def read(self, source: str) -> bytes:
         """Return the next whole lines of *source*; empty when there are none now."""
         self.changes += 1

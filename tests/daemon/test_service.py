@@ -187,6 +187,27 @@ def test_several_logs_are_merged_by_time(bench: Bench) -> None:
     assert all(tick >= before - 60 for before, tick in itertools.pairwise(ticks))
 
 
+def test_what_it_takes_to_choose_the_next_file_does_not_grow_with_the_number_of_files(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1500):
+        (bench.directory / f"{number}.log").write_bytes(b"1 x\n2 x\n")
+    app = bench.app("*.log")
+    asked = 0
+    tick_of = bench.pipelines["app"].tick_of
+
+    def counted(source: str) -> int | None:
+        nonlocal asked
+        asked += 1
+        return tick_of(source)
+
+    monkeypatch.setattr(bench.pipelines["app"], "tick_of", counted)
+    settle(app, 0.0)
+
+    assert len(bench.fed) == 3000
+    assert asked < 5 * 1500
+
+
 def test_many_files_share_a_bounded_number_of_readers(bench: Bench) -> None:
     for number in range(400):
         (bench.directory / f"{number}.log").write_bytes(b"1 x\n")
