@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 POLL = 1.0  # s between two looks at the files when nothing wakes us
 PAUSE = 0.05  # s after a wake-up, so that a busy log wakes us 20 times a second, not 3,000
+REST = 4  # times as long as a look took is the pause at least: there may be 40,000 files
 WATCH = 10.0  # s between two looks at which directories to watch; the poll needs no watching
 GRACE = 3.0  # s after a tick's end in which its lines may still be written
 
@@ -117,7 +118,7 @@ class Service:
                 self._take_over(self._next_settings, directory)
                 watcher.watch(self._patterns())
             self._wake.clear()
-            busy = False
+            began, busy = self._clock.monotonic(), False
             for app in self._apps.values():
                 busy |= app.turn(self._clock.now(), self._clock.monotonic())
                 self._notifier.alive()
@@ -132,8 +133,9 @@ class Service:
                 watched = now
             self._note(self._saver.turn(self._apps, now))
             self._publish()
+            rest = min(max(PAUSE, REST * (self._clock.monotonic() - began)), POLL)
             if not busy and self._clock.wait(self._wake, POLL):
-                self._clock.wait(self._stop, PAUSE)
+                self._clock.wait(self._stop, rest)
 
     def _patterns(self) -> list[str]:
         return [pattern for app in self._apps.values() for pattern in app.tailer.patterns]

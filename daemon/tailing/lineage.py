@@ -69,14 +69,14 @@ NEVER = (1 << 63) - 1  # ns since the epoch; later than every file
 
 
 class Lineage:
-    """Follows the log *name* through all its files.
+    """Follows the log *name*, from which links led to *place*, through all its files.
 
     Rotated files that were modified before *floor*, in ns since the epoch, are history.
     """
 
-    def __init__(self, name: str, floor: int) -> None:
+    def __init__(self, name: str, place: str, floor: int) -> None:
         self.name = name
-        self.place = os.path.realpath(name)  # where links led
+        self.place = place
         self.followers: list[Follower] = []  # in the order of reading
         self.due = True  # to be settled
         self._floor = floor
@@ -169,7 +169,7 @@ class Lineage:
         found = poll.names.get(self.name)
         places = {self.place}
         if found is not None:
-            self.place = os.path.realpath(self.name)
+            self.place = poll.real_path(self.name)
             places.add(self.place)
         self._directory_modified = poll.surroundings.modified(os.path.dirname(self.place))  # noqa: PTH120
         self._copied, self._copied_at = False, NEVER
@@ -552,8 +552,7 @@ class Lineage:
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Self:
         """Return the lineage, its files not yet open, that `state` gave."""
-        lineage = cls(state["name"], state["floor"])
-        lineage.place = state["place"]
+        lineage = cls(state["name"], state["place"], state["floor"])
         lineage.followers = [Follower.of(one) for one in state["followers"]]
         lineage._current = FileKey(*state["current"]) if state["current"] else None
         lineage._done = DoneFiles.of(state["done"])

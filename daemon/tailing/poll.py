@@ -1,6 +1,7 @@
 """What one look at the disk knows, for all logs, and which may have files of one another."""
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -27,10 +28,28 @@ class Poll:
     surroundings: Surroundings = field(default_factory=Surroundings)
     paths: dict[FileKey, str] = field(default_factory=dict)  # a name that leads to each file
     alive: dict[FileKey, Follower] = field(default_factory=dict)  # whose file is there
+    real_paths: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for path in sorted(self.names, reverse=True):
             self.paths[self.names[path][0]] = path
+
+    def real_path(self, path: str) -> str:
+        """Return where links lead from *path*, as `os.path.realpath` does, each asked once."""
+        if path not in self.real_paths:
+            self.real_paths[path] = self._find_real_path(path)
+        return self.real_paths[path]
+
+    def _find_real_path(self, path: str) -> str:
+        directory, name = os.path.split(path)
+        if directory not in self.real_paths:
+            self.real_paths[directory] = os.path.realpath(directory)
+        plain = os.path.join(self.real_paths[directory], name)  # noqa: PTH118
+        try:
+            is_link = stat.S_ISLNK(os.lstat(plain).st_mode)
+        except OSError:
+            is_link = False
+        return os.path.realpath(plain) if is_link else plain
 
 
 class Kinship:

@@ -158,7 +158,7 @@ class Tailer:
                     known = False
                 if not known:
                     floor = self._history_from(path, poll) if first else self._since
-                    lineage = self._lineages[path] = Lineage(path, floor)
+                    lineage = self._lineages[path] = Lineage(path, poll.real_path(path), floor)
                     self.changes += 1
                     poll.kinship.add(lineage)
                     lineage.settle(poll)
@@ -168,7 +168,7 @@ class Tailer:
     def _history_from(self, path: str, poll: Poll) -> int:
         """Return when the oldest of the rotated files that are to be read was modified, in ns."""
         floor, room = NEVER, self._history
-        for candidate in reversed(poll.surroundings.candidates(os.path.realpath(path))):
+        for candidate in reversed(poll.surroundings.candidates(poll.real_path(path))):
             room -= candidate.size * (UNPACKED if candidate.packed else 1)
             if room < 0:
                 break
@@ -180,7 +180,7 @@ class Tailer:
         if not status.st_size:
             return False
         candidate = candidate_of(path, status)
-        related = poll.kinship.rotated_into(os.path.realpath(path))
+        related = poll.kinship.rotated_into(poll.real_path(path))
         related += poll.kinship.done_with(candidate.key)
         return any(one.knows(candidate, reading, poll, asked=True) for one in related)
 
@@ -225,11 +225,11 @@ class Tailer:
             if follower.is_open:
                 self._open[id(follower)] = follower
                 self._open.move_to_end(id(follower))
-        if len(self._open) <= self._max_open:
-            return
-        for number, follower in list(self._open.items()):
+        for _ in range(len(self._open)):  # each is asked once
             if len(self._open) <= self._max_open:
                 return
+            number, follower = self._open.popitem(last=False)
             if not follower.is_open or follower.can_reopen():
-                del self._open[number]
                 follower.close()
+            else:
+                self._open[number] = follower

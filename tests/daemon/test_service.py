@@ -219,6 +219,28 @@ def test_many_files_share_a_bounded_number_of_readers(bench: Bench) -> None:
     assert len(bench.pipelines["app"].sources) == 256
 
 
+def test_the_longer_a_look_takes_the_longer_is_the_pause_until_the_next(bench: Bench) -> None:
+    pauses: dict[float, float] = {}
+    for took in (0.0, 0.1, 10.0):
+        waits: list[float] = []
+
+        class Slow(Clock):
+            def now(self) -> float:  # asked once by each app's turn
+                self.machine += took  # noqa: B023
+                return super().now()
+
+            def wait(self, event: threading.Event, seconds: float) -> bool:
+                waits.append(seconds)  # noqa: B023
+                super().wait(event, seconds)
+                return True
+
+        bench.clock = Slow(0.0)
+        bench.run(2)
+        pauses[took] = waits[1]
+
+    assert pauses == pytest.approx({0.0: 0.05, 0.1: 0.4, 10.0: 1.0})
+
+
 # State
 
 
