@@ -2,10 +2,11 @@
 
 The daemon runs as a process of its own over a generated log. Memory is its resident set as the
 kernel tells it; CPU is its user and system time. When idle, it goes on closing a silent tick every
-ten seconds. HDFS is a random 2 % of the blocks of the real log; with ticks of 500 s they hold as
+ten seconds. Of many files, each has one line, and all of them appear at once, with their directory.
+HDFS is a random 2 % of the blocks of the real log; with ticks of 500 s they hold as
 many lines as ticks of 10 s do in the whole log. Every figure is printed beside its goal.
 
-    python benchmarks/footprint.py [--lines 10000000] [--apps 20] [--idle 60]
+    python benchmarks/footprint.py [--lines 10000000] [--apps 20] [--idle 60] [--files 40000]
 """
 
 import argparse
@@ -32,7 +33,6 @@ AHEAD = datetime(2090, 1, 1, tzinfo=UTC)  # of the clock: lines alone close tick
 BATCH = 100_000  # lines
 RATE = 200  # lines a second, in the log's time
 SOME = 5000  # lines that an idle app has read
-SETTLING = 30.0  # s until an idle daemon has saved what it has read
 DATA = Path(os.environ.get("RNND_DATA", Path(__file__).parents[2] / "shared" / "data"))
 HDFS_TICK = 500  # s
 
@@ -77,6 +77,11 @@ class Daemon:
         """Return the CPU time used so far in seconds."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def wait_until_saved(self, apps: int) -> None:
+        """Wait until what was read is saved, of all *apps*."""
+        while self.get("/metrics").count("rnnd_checkpoint_timestamp_seconds{") < apps:
+            time.sleep(1)
 
     def wait_for(self, lines: int) -> None:
         """Wait until *lines* lines of all apps are read."""
@@ -163,12 +168,32 @@ def measure_idle(apps: int, seconds: float) -> None:
         for app in range(apps):
             write(directory / f"app{app}.log", 0, SOME, start)
         daemon.wait_for(SOME * apps)
-        time.sleep(SETTLING)
+        daemon.wait_until_saved(apps)
         before, begin = daemon.cpu(), time.monotonic()
         time.sleep(seconds)
         share = (daemon.cpu() - before) / (time.monotonic() - begin)
         tell(f"CPU when idle, {apps} app{'s' * (apps > 1)}", 100 * share, "% core", "under 0.5")
         daemon.stop()
+
+
+def measure_many(files: int) -> None:
+    """Print how long it takes to find and read many files that appear at once."""
+    with tempfile.TemporaryDirectory(prefix="rnnd-footprint-") as name:
+        directory = Path(name)
+        configuration = configure(directory, 1)
+        text = configuration.read_text().replace("app0.log", "many/*.log")
+        configuration.write_text(text)
+        daemon = Daemon(configuration)
+        hidden = directory / "hidden"
+        hidden.mkdir()
+        for file in range(files):
+            write(hidden / f"{file}.log", file, 1, datetime.now(UTC))
+        begin = time.monotonic()
+        hidden.rename(directory / "many")
+        daemon.wait_for(files)
+        tell(f"{files:,} new files, until all are read", time.monotonic() - begin, "s", "under 5")
+        tell("memory", daemon.memory(), "MB", "")
+        tell("to save and stop", daemon.stop(), "s", "")
 
 
 def measure_hdfs() -> None:
@@ -225,11 +250,13 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--apps", type=int, default=20)
     parser.add_argument("--idle", type=float, default=60.0)
+    parser.add_argument("--files", type=int, default=40_000)
     arguments = parser.parse_args()
     for apps in (1, arguments.apps):
         measure(apps, arguments.lines)
     for apps in (1, arguments.apps):
         measure_idle(apps, arguments.idle)
+    measure_many(arguments.files)
     measure_hdfs()
 
 
