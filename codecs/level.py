@@ -18,6 +18,7 @@ _HEAD = 1024  # bytes within which they stand
 _WORD = re.compile(rb"[^\s\[\]():|,=<>\"/]+")
 _BETWEEN = bytes.maketrans(b'[]():|,=<>"/', b" " * 12)
 _WITHIN = frozenset((b"=", b",", b"/", b'"'))  # behind these goes on what began before
+_EQUALS, _COMMA = b"=,"
 _SIDES = 4  # words that a list of values may count as one, for the first look
 _LEFT = frozenset((b"[", b"(", b"<", b"|"))
 _RIGHT = frozenset((b"]", b":", b"|", b">"))
@@ -51,7 +52,7 @@ def find_level(text: bytes, words: int = LEVEL_WORDS) -> tuple[Severity | None, 
     ((<Severity.ERROR: 4>, 12), (None, 0))
     """
     head = text[:_HEAD]
-    limit = words * _SIDES if b"=" in head or b"," in head else words
+    limit = words * _SIDES if _EQUALS in head or _COMMA in head else words
     if _SPELLINGS.isdisjoint(head.translate(_BETWEEN).split(None, limit)[:limit]):
         return None, 0
     count = -1

@@ -48,6 +48,7 @@ _REDIS = re.compile(rb"(?:0:[A-Z]|\[0\]) \x01 ([#*.-]) ")  # process, role, time
 _REDIS_SIGNS = {b"#": Severity.WARNING, b"*": Severity.NOTICE}  # others are for debugging
 _FACILITY = re.compile(rb"[a-z0]++\s*+:([a-z]++)\s*+: ")  # and level, as dmesg decodes them
 _CISCO = re.compile(rb"%([A-Z][A-Z_]*+)-0-[A-Z0_]++: ")  # facility, severity, mnemonic
+_QUOTE, _SLASH, _EQUALS, _PERCENT = b'"/=%'
 _SAYS = re.compile(rb"[A-Za-z0]")
 _IN_QUOTES = Number("status", b'" ')
 
@@ -93,7 +94,7 @@ def _read(line: bytes) -> _Found:
     """Return what a whole *line* says, or one that stands in another."""
     if line.lstrip()[:1] == b"{":
         return _read_json(line)
-    if b"=" in line and (fields := read_logfmt(line)) is not None:
+    if _EQUALS in line and (fields := read_logfmt(line)) is not None:
         return _read_fields(line, fields)
     place = line.rfind(STAMP)
     if place == 1 and line[:1] in LETTERS:
@@ -110,14 +111,16 @@ def _read(line: bytes) -> _Found:
 
 def _status_in(line: bytes, place: int) -> Number | None:
     """Return the status of a web request that *line*, whose timestamp is at *place*, tells."""
-    if b'0 "' in line and (balanced := _ELB.search(line, max(place, 0))):
-        return Number("status", b" " + balanced[1])
-    if b'" 0' in line and _STATUS.search(line, place + 1):
-        return _IN_QUOTES
-    if b"0/0 0 " in line and (balanced := _HAPROXY.search(line, max(place, 0))):
-        return Number("status", balanced[1])
-    if place == 0 and b"/0 " in line and (proxied := _SQUID.search(line, 0, HEAD)):
-        return Number("status", proxied[1])
+    if _QUOTE in line:
+        if b'0 "' in line and (balanced := _ELB.search(line, max(place, 0))):
+            return Number("status", b" " + balanced[1])
+        if b'" 0' in line and _STATUS.search(line, place + 1):
+            return _IN_QUOTES
+    if _SLASH in line:
+        if b"0/0 0 " in line and (balanced := _HAPROXY.search(line, max(place, 0))):
+            return Number("status", balanced[1])
+        if place == 0 and b"/0 " in line and (proxied := _SQUID.search(line, 0, HEAD)):
+            return Number("status", proxied[1])
     if place >= 0 and b" 0 0" in line and (served := _W3C.search(line, place)):
         return Number("last status", b"%d" % (len(served[1]) // 2))
     return None
@@ -147,7 +150,7 @@ def _read_plain(line: bytes, place: int) -> _Found:
         severity = _level_before(line[:place])
         if severity is not None:
             return _behind_level(severity, line, place + 1)
-    if b"%" in line and (device := _CISCO.search(line, max(place, 0))):
+    if _PERCENT in line and (device := _CISCO.search(line, max(place, 0))):
         number = Number("level", b"%" + device[1] + b"-")
         return _Found(None, number, device[1], line[device.start() :], device.start())
     header = _SYSLOG.match(line, _skip(line, place + 1)) if place >= 0 else None

@@ -2,7 +2,8 @@
 
 Works on coarse signatures, in which digits are ``0`` already, and knows no application. All
 expressions are possessive or begin where a word begins, so that the time is linear. Most of them
-are not even tried: each has a condition, quick to test, without which it cannot match.
+are not even tried: each has conditions, quick to test, without which it cannot match. (To look for
+a byte's number takes Python a tenth of the time that it takes to look for `bytes`.)
 """
 
 import re
@@ -15,23 +16,20 @@ VARIABLE = b"0"
 """Stands for a word that varies."""
 
 _MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6},? {1,2}0"
-_HEXADECIMAL = bytes(
-    ord("a") if byte in b"abcdef" else ord("A") if byte in b"ABCDEF" else ord(" ")
-    for byte in range(256)
-)
+_HEXADECIMAL = bytes(ord("a") if byte in b"abcdefABCDEF" else ord(" ") for byte in range(256))
 _UNITS = rb"(?:secs?|seconds?|ms|msec|us|mins?|minutes|hours|KB|MB|GB|kB|bytes|B|%)(?!\w)"
 _AMOUNT = re.compile(rb"0 ?" + _UNITS)
 
 
 class _Mask(NamedTuple):
-    possible: Callable[[bytes], object]
+    needs: int | None  # a byte without which a message does not hold the pattern
+    possible: Callable[[bytes], object] | None  # what else must be true of it
     pattern: re.Pattern[bytes]
     replacement: bytes = b"0"
 
 
 def _has_hexadecimal(text: bytes) -> bool:
-    letters = text.translate(_HEXADECIMAL)
-    return b"aaaaaaaa" in letters or b"AAAAAAAA" in letters
+    return text.translate(_HEXADECIMAL).find(b"aaaaaaaa") >= 0
 
 
 _NAMES = bytes(
@@ -46,22 +44,26 @@ def _has_dotted_name(text: bytes) -> bool:
     if text.count(b".") < 2:
         return False
     names = text.translate(_NAMES)
-    return b"a." in names or b".a" in names or b"a0" in names or b"0a" in names
+    return any(map(names.count, (b"a.", b".a", b"a0", b"0a")))
 
+
+_ZERO, _MINUS, _DOT, _SLASH, _BACKSLASH, _EQUALS, _BRACKET = b"0-./\\=("
 
 _MASKS = (
-    _Mask(lambda text: b"-0" in text, re.compile(rb"(?<![A-Za-z0-9)\]])-0")),  # a sign
+    _Mask(_MINUS, None, re.compile(rb"(?<![A-Za-z0-9)\]])-0")),  # a sign
     _Mask(  # a hexadecimal number without a digit
-        _has_hexadecimal, re.compile(rb"\b(?:[a-f]{8,}+|[A-F]{8,}+)\b")
+        None, _has_hexadecimal, re.compile(rb"\b(?:[a-f]{8,}+|[A-F]{8,}+)\b")
     ),
     _Mask(  # key=host.name
-        lambda text: b"=" in text and b"." in text,
+        _EQUALS,
+        lambda text: _DOT in text,
         re.compile(rb"(?<==)[\w-]++(?:\.[\w-]++)++"),
     ),
     _Mask(  # where other messages give a value in parentheses
-        lambda text: b"()" in text, re.compile(rb"\(\)"), b"(0)"
+        _BRACKET, None, re.compile(rb"\(\)"), b"(0)"
     ),
     _Mask(  # a date
+        _ZERO,
         re.compile(_MONTH).search,
         re.compile(
             rb"\b(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w{0,6},? )?"
@@ -70,26 +72,27 @@ _MASKS = (
         ),
     ),
     _Mask(  # a path
-        lambda text: b"/" in text or b"\\" in text,
+        None,
+        lambda text: _SLASH in text or _BACKSLASH in text,
         re.compile(
             rb"(?<![\w.])(?:[A-Za-z]:)?(?:[/\\][^\s/\\:,;\"'\])=]++){2,}+[/\\]?"
             rb"|(?<=[\s\"'=(\[])/[^\s:,;\"')\]]++"
         ),
     ),
     _Mask(  # a host, class or package
+        _DOT,
         _has_dotted_name,
         re.compile(rb"(?<![\w/\\.-])[\w-]++(?:\.[\w-]++){2,}+(?=[:,;)\]\s\"'/]|$)(?::0)?"),
     ),
     _Mask(  # an address, a time, a version, a decimal
-        lambda text: text.count(b"0") >= 2, re.compile(rb"\b0(?:[:.,x/_+-]0)++\b")
+        _ZERO, lambda text: text.count(b"0") >= 2, re.compile(rb"\b0(?:[:.,x/_+-]0)++\b")
     ),
     _Mask(  # a quantity with its unit
-        _AMOUNT.search, re.compile(rb"(?<![\w.])[<>~]?-?0 ?" + _UNITS)
+        _ZERO, _AMOUNT.search, re.compile(rb"(?<![\w.])[<>~]?-?0 ?" + _UNITS)
     ),
-    _Mask(lambda text: b" (0)" in text, re.compile(rb" \(0\)"), b""),  # the same, written otherwise
+    _Mask(_BRACKET, None, re.compile(rb" \(0\)"), b""),  # the same, written otherwise
     _Mask(  # a list
-        lambda text: b"0," in text or b"0 0" in text or b"0  " in text,
-        re.compile(rb"\b0(?:[ ,]++0\b)++"),
+        _ZERO, re.compile(rb"0[ ,]++0").search, re.compile(rb"\b0(?:[ ,]++0\b)++")
     ),
 )
 
@@ -106,13 +109,13 @@ def mask_message(message: bytes) -> tuple[bytes, ...]:
     >>> mask_message(b"[0] node-0")
     (b'0', b'node-0')
     """
-    for possible, pattern, replacement in _MASKS:
-        if possible(message):
+    for needs, possible, pattern, replacement in _MASKS:
+        if (needs is None or needs in message) and (possible is None or possible(message)):
             message = pattern.sub(replacement, message)
     return tuple(
         [
             word[:MAX_TOKEN]
-            if b"0" not in word or (word != VARIABLE and _LETTER.search(word))
+            if _ZERO not in word or (word != VARIABLE and _LETTER.search(word))
             else VARIABLE
             for word in message.split(None, MAX_TOKENS)[:MAX_TOKENS]
         ]

@@ -15,6 +15,7 @@ LONGEST = 40  # bytes at the end of a word that tell whether a number behind it 
 MAX_NUMBERS = 8  # numbers read from one line
 MAX_DIGITS = 15  # of a number, before its point; longer ones are names
 
+_ZERO = ord("0")
 _NUMERIC = frozenset({b"0", b"0.0", b"0.0-0"})  # the last as in 1.5e-05
 _NAMING = frozenset(
     b"id pid tid uid gid port host ip addr user session seq serial thread job line offset version"
@@ -37,10 +38,13 @@ def numeric_places(tokens: Sequence[bytes]) -> tuple[int, ...]:
     >>> numeric_places((b"GET", b"0", b"in", b"0.0", b"from", b"0.0.0.0", b"port", b"0"))
     (1, 3)
     """
-    numeric = [place for place, token in enumerate(tokens) if token.strip(b"%$~#+-.") in _NUMERIC]
-    return tuple([place for place in numeric if not (place and _names_a_thing(tokens[place - 1]))])[
-        :MAX_NUMBERS
+    numeric = [
+        place
+        for place, token in enumerate(tokens)
+        if _ZERO in token and token.strip(b"%$~#+-.") in _NUMERIC
     ]
+    told = [place for place in numeric if not (place and _names_a_thing(tokens[place - 1]))]
+    return tuple(told[:MAX_NUMBERS])
 
 
 def numeric_fields(tokens: Sequence[bytes], begin: int, end: int) -> tuple[tuple[int, bytes], ...]:
