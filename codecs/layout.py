@@ -38,7 +38,7 @@ class Heads:
         self._ends = ends
         self._words: Places | None = None  # where words begin
         self._keys: dict[bytes, Places] = {}  # where the values of keys begin
-        self.text = np.frombuffer(data + bytes(HEAD), np.uint8)  # so that heads may begin anywhere
+        self.text = np.frombuffer(data, np.uint8)
 
     def begins(self, stamp: Stamp, rows: Places) -> Places:
         """Return where the head begins that *stamp* is in, or -1, for each of the lines *rows*."""
@@ -120,9 +120,9 @@ class Layout:
         self._vague = "Y" not in self._fields and "y" not in self._fields and "d" in self._fields
         self.width = len(head)
         self._bytes = -(-self.width // 8) * 8
-        mask = np.zeros(self._bytes, np.uint8)
-        mask[: self.width] = 255
-        self._mask = mask.view(np.uint64)
+        mask = np.zeros(8, np.uint8)
+        mask[: self.width - self._bytes + 8] = 255
+        self._mask = mask.view(np.uint64)[0]  # of the last word
 
     def read(self, text: NDArray[np.uint8], begins: Places) -> tuple[NDArray[np.bool_], Ints]:
         """Return which heads in *text* at *begins* have this layout, and the seconds of those."""
@@ -136,7 +136,9 @@ class Layout:
         heads = np.ascontiguousarray(words[firsts].view(np.uint8).T)  # (bytes, heads)
         fits = (heads[self._alike] == self._wanted[:, None]).all(axis=0)
         fits &= (heads[self._digits] - np.uint8(48) < 10).all(axis=0)
-        lines = np.diff(firsts, append=len(begins))
+        lines = np.empty_like(firsts)
+        lines[:-1] = firsts[1:] - firsts[:-1]
+        lines[-1:] = len(begins) - firsts[-1:]
         if fits.all():  # the usual case
             fits, seconds = self._read_heads(heads)
             if fits.all():
@@ -151,9 +153,11 @@ class Layout:
     def _words(self, text: NDArray[np.uint8], begins: Places) -> NDArray[np.uint64]:
         """Return the heads in *text* at *begins*, in words of eight bytes: shape (heads, words)."""
         size = self._bytes
+        if begins.max(initial=0) + size > len(text):
+            text = np.append(text, np.zeros(size, np.uint8))
         anywhere = np.ndarray((len(text) - size + 1,), f"V{size}", text.data, strides=(1,))
         words: NDArray[np.uint64] = anywhere[begins].view(np.uint64).reshape(-1, size // 8)
-        words &= self._mask
+        words[:, -1] &= self._mask
         return words
 
     def _read_heads(self, heads: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], Ints]:

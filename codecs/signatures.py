@@ -10,8 +10,8 @@ Three dictionaries stand one behind the other, each for what the one before does
 shapes of lines, of coarse signatures, and of what lines say. The first two are pure caches.
 """
 
-from collections.abc import Sequence
-from itertools import repeat
+from collections.abc import Iterable, Sequence
+from itertools import pairwise, repeat
 from typing import TypeAlias
 
 import numpy as np
@@ -25,6 +25,8 @@ from rnnd.codecs.signature import Places, Shapes, coarse_signatures, exact_signa
 
 MAX_KINDS = 50_000  # in a table
 MAX_SHAPES = 100_000  # shapes of lines that are remembered
+BLOCK = 1 << 17  # bytes whose shapes are made and looked up at once, to stay within a cache
+MANY = 1024  # lines of new shapes that are learnt before others are looked up
 MAX_PLACES = 8  # places of timestamps whose lines have a cache of their own
 MOSTLY = 0.75  # of a chunk's lines with new shapes, from which on shapes are of no use,
 PASSES = 16  # chunks that are then looked up without
@@ -131,24 +133,33 @@ class Kinds:
     ) -> NDArray[np.int64]:
         """Do what `look_up` does, by the shapes of the lines where these are known."""
         place = _common_place(starts, begins, stops)
-        stamped = np.flatnonzero(begins < stops) if place is None else NONE
-        shapes = self._shapes_of(data, begins[stamped], stops[stamped])
-        known = map(self._shapes.known(place).get, shapes, repeat(UNKNOWN))
-        kinds = np.fromiter(known, np.int64, len(shapes))
-        missed = np.flatnonzero(kinds == UNKNOWN).tolist()
-        if missed:
-            lines = [shapes[row] for row in missed]
-            fresh = dict(zip(lines, missed, strict=True))  # one line of each shape
-            rows = np.array(list(fresh.values()))
-            exact = exact_signatures(*_lines_at(rows, data, starts, ends, begins, stops))
-            distinct = list(dict.fromkeys(exact))
-            found = dict(zip(distinct, self._learn(distinct), strict=True))
-            learnt = [found[signature] for signature in exact]
-            self._shapes.add(list(fresh), learnt, place)
-            found = dict(zip(fresh, learnt, strict=True))
-            kinds[missed] = [found[line] for line in lines]
-            if len(fresh) > MOSTLY * len(shapes):
-                self._passes = PASSES
+        kinds = np.empty(len(starts), np.int64)
+        lines: list[bytes] = []  # shapes that are not known
+        missed: list[int] = []  # the rows of these
+        learnt = 0
+        for first, last in _blocks(data, starts):
+            begin, end = int(starts[first]), int(ends[last - 1]) + 1
+            stamps = begins[first:last] - begin, stops[first:last] - begin
+            stamped = np.flatnonzero(stamps[0] < stamps[1]) if place is None else NONE
+            shapes = self._shapes_of(data[begin:end], stamps[0][stamped], stamps[1][stamped])
+            known = self._shapes.known(place).get
+            found = np.fromiter(map(known, shapes, repeat(UNKNOWN)), np.int64, len(shapes))
+            kinds[first:last] = found
+            unknown = np.flatnonzero(found == UNKNOWN)
+            if len(unknown):
+                lines += map(shapes.__getitem__, unknown.tolist())
+                missed += (unknown + first).tolist()
+            if missed and (len(missed) > MANY or last == len(starts)):
+                fresh = dict(zip(lines, missed, strict=True))  # one line of each shape
+                rows = np.array(list(fresh.values()))
+                exact = exact_signatures(*_lines_at(rows, data, starts, ends, begins, stops))
+                told = dict(zip(fresh, self._learn(exact), strict=True))
+                self._shapes.add(list(told), list(told.values()), place)
+                kinds[missed] = list(map(told.__getitem__, lines))
+                learnt += len(fresh)
+                lines, missed = [], []
+        if learnt > MOSTLY * len(starts):
+            self._passes = PASSES
         return kinds
 
     def places(self, kind: Kind) -> tuple[tuple[int, Inner], ...]:
@@ -239,6 +250,12 @@ class Kinds:
             self._places[kind] = tuple(places)
             self.has_numbers[kind] = bool(places)
         return kind
+
+
+def _blocks(data: bytes, starts: Places) -> Iterable[tuple[int, int]]:
+    """Return the rows of lines of *data*, first and last, that are looked up at once."""
+    firsts = np.searchsorted(starts, np.arange(0, len(data), BLOCK)).tolist()
+    return pairwise(dict.fromkeys([*firsts, len(starts)]))
 
 
 def _common_place(starts: Places, begins: Places, stops: Places) -> Place | None:
