@@ -23,6 +23,7 @@ from rnnd.codecs.slots import Slots
 
 MEANS = {"1m": 60.0, "5m": 300.0, "15m": 900.0}  # s; the time constants of the smoothed features
 DAY = 86400
+WHOLE = math.log1p(DAY / 60)
 
 
 def feature_names(buckets: int, slots: int) -> tuple[str, ...]:
@@ -121,12 +122,11 @@ class TickFeatures:
         return math.sin(angle), math.cos(angle)
 
     def _times_since(self, observed: Health) -> list[float]:
-        self._since = [
-            0.0 if observed >= health else since + self._seconds
-            for health, since in zip((Health.ORANGE, Health.RED), self._since, strict=True)
-        ]
-        whole = math.log1p(DAY / 60)
-        return [1.0 - math.log1p(min(since, DAY) / 60) / whole for since in self._since]
+        orange, red = self._since
+        orange = 0.0 if observed >= Health.ORANGE else orange + self._seconds
+        red = 0.0 if observed >= Health.RED else red + self._seconds
+        self._since = [orange, red]
+        return [1.0 - math.log1p(min(since, DAY) / 60) / WHOLE for since in self._since]
 
     def state(self, known: int) -> dict[str, Any]:
         """Return what must be saved, with *known* templates."""

@@ -81,10 +81,10 @@ class LogCodec:
             (health, rule.severity, Patterns(rule.patterns))
             for health, rule in ((Health.ORANGE, settings.orange), (Health.RED, settings.red))
         ]
-        self._health_of = np.zeros(len(Severity), np.int8)
+        self._health_of = [Health.GREEN] * len(Severity)
         for health, severity, _ in self._rules:
             if severity is not None:
-                self._health_of[severity:] = health
+                self._health_of[severity:] = [health] * (len(Severity) - severity)
         self._session = SessionPattern(settings.session) if settings.session else None
         self.kinds = Kinds()
         self.templates = TemplateTable(settings.max_templates)
@@ -161,7 +161,7 @@ class LogCodec:
         severities: NDArray[np.int8],
     ) -> None:
         """Tell the health of a *part* by its *worst* severity, with the *newest* such lines."""
-        part.health = Health(self._health_of[worst])
+        part.health = self._health_of[worst]
         if part.health > Health.GREEN or worst >= self.settings.examples:
             for row in newest[severities == worst][:MAX_EXAMPLES].tolist():
                 part.examples.append(_example(part.health, Severity(worst), piece.line(row)))
@@ -268,7 +268,7 @@ class LogCodec:
         for template, older in self.templates.joins:
             self.features.buckets.join(template, older)
             self.absences.join(template, older)
-            self.readings.forget()
+            self.readings.forget(template)
         self.templates.joins.clear()
         return [pair for pairs in fresh.values() for pair in pairs]
 

@@ -49,29 +49,24 @@ class Overdue:
         late *= trust
 
     def _learn(self, bucket: int, gap: float) -> None:
-        _, counts, means, variances, *_ = self._views
+        _, counts, means, variances, usual, regular, trust = self._views
         count, mean, variance = counts[bucket] + 1, means[bucket], variances[bucket]
         # One outage must not make a heartbeat irregular: what is far outside counts as less far.
-        if count > GAP_SAMPLES:
+        if count > GAP_SAMPLES and gap > mean:
             gap = min(gap, 4 * sqrt(variance) + mean + 1)
-        rate = max(1 / count, 1 / GAP_MEMORY)
+        rate = 1 / count if count < GAP_MEMORY else 1 / GAP_MEMORY
         off = gap - mean
         step = rate * off
         counts[bucket] = count
-        means[bucket] = mean + step
-        variances[bucket] = (variance + step * off) * (1 - rate)
-        self._judge(bucket)
-
-    def _judge(self, bucket: int) -> None:
-        _, counts, means, variances, usual, regular, trust = self._views
-        count, mean, deviation = counts[bucket], means[bucket], sqrt(variances[bucket])
-        usual[bucket] = max(deviation, 0.5, 0.1 * mean)  # ticks off the mean
-        regular[bucket] = min(max(2.0 - 4.0 * deviation / max(mean, 1.0), 0.0), 1.0)
-        trust[bucket] = count / (count + GAP_SAMPLES) if count >= GAP_SAMPLES else 0.0
+        means[bucket] = mean = mean + step
+        variances[bucket] = variance = (variance + step * off) * (1 - rate)
+        judged = _judge(count, mean, sqrt(variance))
+        usual[bucket], regular[bucket], trust[bucket] = judged
 
     def _judge_all(self) -> None:
-        for bucket in range(len(self._last)):
-            self._judge(bucket)
+        counts, means, variances = self._gaps.tolist()
+        for bucket, count in enumerate(counts):
+            self._judged[:, bucket] = _judge(count, means[bucket], sqrt(variances[bucket]))
 
     def gap(self, bucket: int, number: int) -> tuple[int, float]:
         """Return for how many ticks *bucket* has not come in tick *number*, and its usual gap."""
@@ -82,7 +77,7 @@ class Overdue:
         for bucket in buckets:
             self._last[bucket] = -1
             self._gaps[:, bucket] = 0
-            self._judge(bucket)
+            self._judged[:, bucket] = _judge(0.0, 0.0, 0.0)
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved."""
@@ -92,3 +87,13 @@ class Overdue:
         """Take over what `state` gave."""
         self._last[:], self._gaps[:] = state["last"], state["gaps"]
         self._judge_all()
+
+
+def _judge(count: float, mean: float, deviation: float) -> tuple[float, float, float]:
+    """Return how far off the mean a gap usually is, how regular gaps are, and how well known."""
+    usual = deviation if deviation > 0.5 else 0.5  # ticks
+    if usual < 0.1 * mean:
+        usual = 0.1 * mean
+    regular = 2.0 - 4.0 * deviation / (mean if mean > 1.0 else 1.0)
+    regular = 0.0 if regular < 0.0 else 1.0 if regular > 1.0 else regular
+    return usual, regular, count / (count + GAP_SAMPLES) if count >= GAP_SAMPLES else 0.0

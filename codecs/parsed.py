@@ -17,7 +17,7 @@ from rnnd.codecs.severity import MEANINGS, Severity
 MAX_TOKENS = 64  # words of a message that distinguish templates
 MAX_MESSAGE = 2048  # bytes of a message that are looked at
 
-_DELIMITERS = bytes.maketrans(b"=:,;()[]{}<>\"'|\t\r\x01", b" " * 18)
+DELIMITERS = bytes.maketrans(b"=:,;()[]{}<>\"'|\t\r\x01", b" " * 18)
 _TEXTS = {
     "priority": rb"(\d{1,3})>",
     "status": rb"(\d{3})(?!\d)",
@@ -32,7 +32,7 @@ def split_tokens(message: bytes, limit: int = MAX_TOKENS) -> tuple[bytes, ...]:
     >>> split_tokens(b"took=0 ms (user bob)")
     (b'took', b'0', b'ms', b'user', b'bob')
     """
-    return tuple(message.translate(_DELIMITERS).split(None, limit)[:limit])
+    return tuple(message.translate(DELIMITERS).split(None, limit)[:limit])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from rnnd.codecs.numbers import MAX_WORDS, value_of
-from rnnd.codecs.parsed import split_tokens
+from rnnd.codecs.parsed import DELIMITERS
 from rnnd.codecs.signatures import Inner, Kind, Kinds
 from rnnd.codecs.slots import PLACES, Slots
 from rnnd.codecs.template import OVERFLOW, TemplateTable
@@ -36,18 +36,14 @@ class Readings:
         """Let the numbers at *places* of a new *template*'s messages be watched."""
         self._watched[template] = {place: index for index, place in enumerate(places[:PLACES])}
 
-    def forget(self) -> None:
-        """Forget how kinds are read: templates were joined."""
-        self._known.clear()
-
-    def _forget_one(self, template: int) -> None:
-        """Forget how the kinds of a *template* are read."""
+    def forget(self, template: int) -> None:
+        """Forget how the kinds of a *template* are read: that, or what it is, has changed."""
         self._known = {kind: known for kind, known in self._known.items() if known[0] != template}
 
     def clear(self) -> None:
         """Forget everything."""
         self._watched.clear()
-        self.forget()
+        self._known.clear()
 
     def take(self, parts: Iterable[TickPart]) -> None:
         """Let the slots have the numbers in the newest line of each template in *parts*."""
@@ -55,19 +51,19 @@ class Readings:
         for part in parts:
             if part.table is not self._table:
                 self._table = part.table
-                self.forget()
+                self._known.clear()
             for kind, line in part.newest.items():
                 reading = self._known.get(kind) or self._reading(part.table, kind)
                 newest[reading[0]] = line, reading
         full, update = self._slots.full, self._slots.update
         for line, (template, count, numbers) in newest.values():
-            words = split_tokens(line, count) if count else ()
+            words = line.translate(DELIMITERS).split(None, count) if count else ()
             for place, key in numbers:
                 value = value_of(words[place]) if place < len(words) else None
                 if value is not None and not update(key, value):
-                    self._forget_one(template)
+                    self.forget(template)
         if full != self._slots.full:
-            self.forget()
+            self._known.clear()
 
     def _reading(self, table: Kinds, kind: Kind) -> Reading:
         """Find out how lines of a *kind* are read; it stays so until the slots have changed."""

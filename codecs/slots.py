@@ -56,7 +56,7 @@ class Slots:
         if self._slot[key] >= 0:
             return True
         count, *_, rises = _RECORD.unpack_from(self._records, key * _RECORD.size)
-        return not self.full and not _counts(count, rises)
+        return not self.full and (count < SURE or rises <= 0.95 * count)
 
     def update(self, key: int, value: float) -> bool:
         """Take the newest *value* of the number *key*; return whether it `wants` another."""
@@ -70,17 +70,20 @@ class Slots:
             return True
         rises += value > last
         bound = 6 * sqrt(variance) + 1e-3 * abs(mean) + 1e-9 if count > SLOT_SAMPLES else inf
-        near = min(max(value - mean, -bound), bound)
-        rate = max(1 / count, 1 / SLOT_MEMORY)
+        near = value - mean
+        if not -bound <= near <= bound:
+            near = bound if near > 0 else -bound
+        rate = 1 / count if count < SLOT_MEMORY else 1 / SLOT_MEMORY
         step = rate * near
         mean += step
         variance = (variance + step * near) * (1 - rate)
         _RECORD.pack_into(self._records, place, count, mean, variance, value, rises)
         size = abs(mean)
-        identifier = rises > 0.95 * count or size > 1e9
+        counter = rises > 0.95 * count
+        identifier = counter or size > 1e9
         if slot < 0:
-            if count < SLOT_SAMPLES or identifier or not variance > 0 or self.full:
-                return not _counts(count, rises)
+            if identifier or count < SLOT_SAMPLES or not variance > 0 or self.full:
+                return not counter or count < SURE
             slot = slots[key] = self._take(key)
         told = 0.0
         if not identifier:
@@ -122,11 +125,6 @@ class Slots:
         self.owners[:], self.values[:] = state["owners"], state["value"]
         self.trends[:] = state["fast"]
         self._taken = int((self.owners >= 0).sum())
-
-
-def _counts(count: float, rises: float) -> bool:
-    """Return whether a number that rose *rises* of *count* times is a counter, for good."""
-    return count >= SURE and rises > 0.95 * count
 
 
 def _bounded(deviations: float) -> float:
