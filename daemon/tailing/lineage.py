@@ -1,22 +1,18 @@
 """One log and the files that it was written to, in order: what rotation makes of a name."""
 
-import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
-from rnnd.daemon.files import UnfinishedError
 from rnnd.daemon.tailing.done import Done, DoneFiles
-from rnnd.daemon.tailing.follower import FileKey, Follower, LostError, RewrittenError, is_racy
+from rnnd.daemon.tailing.follower import FileKey, Follower, LostError, RewrittenError
 from rnnd.daemon.tailing.poll import Poll
 from rnnd.daemon.tailing.rotation import Candidate, Reading, candidate_of
+from rnnd.daemon.tailing.settling import SLACK, Settling
 from rnnd.daemon.tailing.signature import HEAD, Signature
-
-log = logging.getLogger(__name__)
 
 LINKED_PATIENCE = 60.0  # s that a rotated file may pause before it is let go
 UNLINKED_PATIENCE = 10.0  # s that a deleted file may; its disk space is held so long
-SLACK = 2_000_000_000  # ns; what copies and packs files may keep their time to the second only
 NEVER = (1 << 63) - 1  # ns since the epoch; later than every file
 
 
@@ -79,14 +75,14 @@ class Lineage:
         self.place = place
         self.followers: list[Follower] = []  # in the order of reading
         self.due = True  # to be settled
-        self._floor = floor
-        self._current: FileKey | None = None  # the file that the name led to last
-        self._done = DoneFiles()
-        self._broken: dict[FileKey, tuple[int, int]] = {}  # archives that are not whole
-        self._lost: list[Follower] = []
-        self._rewritten: list[Follower] = []
+        self.floor = floor
+        self.current: FileKey | None = None  # the file that the name led to last
+        self.done = DoneFiles()
+        self.broken: dict[FileKey, tuple[int, int]] = {}  # archives that are not whole
+        self.lost: list[Follower] = []
+        self.rewritten: list[Follower] = []
         self._directory_modified = -1
-        self._unsure = False  # whether all files beside the log were seen
+        self.unsure = False  # whether all files beside the log were seen
         self._copied = False  # a file of which nothing was read has a copy, as it seems
         self._copied_at = NEVER  # ns; when the oldest copy was made of what may be unread
 
@@ -94,11 +90,11 @@ class Lineage:
 
     def look(self, poll: Poll) -> None:
         """See how far the files reach, and whether the lineage must be settled."""
-        self._lost, self._rewritten = [], []
+        self.lost, self.rewritten = [], []
         found = poll.names.get(self.name)
         known = 0  # when what was read of the current file was last modified, if that is all of it
         for follower in self.followers:
-            if follower.key == self._current and not follower.lag:
+            if follower.key == self.current and not follower.lag:
                 known = follower.modified
             path = self._name_of(follower, poll)
             follower.attached = path is not None
@@ -111,12 +107,12 @@ class Lineage:
             except OSError as error:
                 poll.complaints.note(follower.path, error)
                 poll.alive[follower.key] = follower
-        if found is not None and (found[0] != self._current or found[0] not in poll.alive):
+        if found is not None and (found[0] != self.current or found[0] not in poll.alive):
             self.due = True
-        if self._lost or self._rewritten or (self._is_blank(found, poll) and self._stirred(poll)):
+        if self.lost or self.rewritten or (self._is_blank(found, poll) and self._stirred(poll)):
             self.due = True
         if known and not self.due:
-            self._floor = known
+            self.floor = known
 
     def _name_of(self, follower: Follower, poll: Poll) -> str | None:
         """Return a name that leads to the file, as far as its inode tells."""
@@ -136,26 +132,26 @@ class Lineage:
         try:
             follower.look(poll.now, status)
         except LostError:
-            self._lost.append(follower)
+            self.lost.append(follower)
             return
         except RewrittenError:
             if not was_open and not is_current:  # its inode was used again
                 follower.close()
-                self._lost.append(follower)
+                self.lost.append(follower)
                 return
-            self._rewritten.append(follower)
+            self.rewritten.append(follower)
         if not was_open and follower.is_open:
             poll.room -= 1
-            if poll.room < 0 and follower not in self._rewritten:
+            if poll.room < 0 and follower not in self.rewritten:
                 follower.close()
         if not follower.packed or follower.can_reopen():  # an open archive is but its content
             poll.alive[follower.key] = follower
 
     def _is_blank(self, found: object, poll: Poll) -> bool:
         """Return whether nothing is known by which a change of the current file would show."""
-        if found is None or self._current is None:
+        if found is None or self.current is None:
             return True
-        follower = poll.alive.get(self._current)
+        follower = poll.alive.get(self.current)
         return follower is not None and not follower.known
 
     def _stirred(self, poll: Poll) -> bool:
@@ -183,166 +179,42 @@ class Lineage:
         current = candidate_of(self.name, found[1]) if found is not None else None
         fresh = current if current is not None and current.key not in poll.alive else None
         with Reading() as reading:
-            self.due = self._unsure = not steady
-            self._find_lost(candidates, fresh, reading, poll)
-            again = [one for one in self._rewritten if self._resume(one, candidates, reading, poll)]
-            before = self._current
+            self.due = self.unsure = not steady
+            settling = Settling(
+                self,  # pyright: ignore[reportArgumentType]  one class, two paths
+                candidates, reading, poll,
+            )  # fmt: skip
+            settling.find_lost(fresh)
+            again = [one for one in self.rewritten if settling.resume(one)]
+            before = self.current
             latest = None if current is None else self._follow_current(current, poll)
             plain = {one.path for one in candidates if not one.packed}
             for candidate in candidates:
                 in_progress = candidate.packed and candidate.path.rpartition(".")[0] in plain
                 if candidate.key not in poll.alive and not in_progress:
-                    self._sort_out(candidate, before, reading, poll)
+                    settling.sort_out(candidate, before)
         for follower in again:
             follower.start_again()
             self._to_the_end(follower)
         if latest is not None and latest in self.followers:
             self._to_the_end(latest)
         if current is not None and not self.due:
-            self._floor = min(current.modified, self._copied_at)
+            self.floor = min(current.modified, self._copied_at)
         self._forget(candidates)
-
-    def _find_lost(
-        self, candidates: list[Candidate], fresh: Candidate | None, reading: Reading, poll: Poll
-    ) -> None:
-        """Let the followers that lost their files go on where the content is now."""
-        replaced = [] if fresh is None else [fresh]
-        for follower in self._lost:
-            if not follower.begun:
-                self._find_unread(follower, candidates, poll)
-                continue
-            home = self._home(follower, candidates, reading, poll)
-            if home is None and follower.signature.offset >= HEAD:
-                home = self._home(follower, replaced, reading, poll)
-            if home is not None:
-                self._move(follower, home, poll)
-                continue
-            if self._unsure:
-                continue
-            self._note_end(follower, candidates, reading, poll)
-            follower.give_up()
-            follower.gone = follower.final = True
-        for follower in self.followers:  # a copy took the place of the file, as editors save
-            gone = follower.key == self._current and follower.is_open and not follower.linked()
-            if gone and follower.signature.offset >= HEAD and follower not in self._lost:
-                home = self._home(follower, replaced, reading, poll)
-                if home is not None:
-                    poll.alive.pop(follower.key, None)
-                    self._move(follower, home, poll)
-
-    def _find_unread(self, follower: Follower, candidates: list[Candidate], poll: Poll) -> None:
-        """Let a follower that has read nothing go on under its file's new name, if it has one."""
-        size = follower.packed or follower.size
-        for one in candidates:
-            if one.key == follower.key and one.size == size and one.modified == follower.modified:
-                self._move(follower, one, poll)
-                return
-        if not self._unsure:
-            self.followers.remove(follower)
-
-    def _resume(
-        self, follower: Follower, candidates: list[Candidate], reading: Reading, poll: Poll
-    ) -> bool:
-        """Read the rest of a truncated file from its copy; return whether to read it anew."""
-        home = self._home(follower, candidates, reading, poll)
-        if home is None and self._unsure:
-            follower.rewritten = True
-            follower.give_up()
-            return False
-        poll.counts["truncations"] += 1
-        copy = None if home is None else reading.descriptor(home)
-        if home is not None:
-            rest = Follower(home.path, home.key, follower.signature.copy())
-            rest.buffer, follower.buffer = follower.buffer, rest.buffer
-            rest.pending, follower.pending = follower.pending, b""
-            rest.final = True
-            self._adopt(rest, home, poll, self.followers.index(follower))
-        if follower.is_shortened(copy):
-            follower.shorten()
-            return False
-        if home is None:
-            self._note_end(follower, candidates, reading, poll)
-        return True
-
-    def _note_end(
-        self, follower: Follower, candidates: list[Candidate], reading: Reading, poll: Poll
-    ) -> None:
-        """Note that nothing has all that was read of a file; a shorter copy has nothing for us."""
-        short = self._piece(follower, candidates, reading, poll)
-        if short is not None:
-            self._done.remember(short, reading, foreign=False)
-        else:
-            self._note_loss(follower, poll)
-
-    def _home(
-        self, follower: Follower, candidates: list[Candidate], reading: Reading, poll: Poll
-    ) -> Candidate | None:
-        """Return where the content of a follower is now: the same file, or its oldest copy."""
-        same = [one for one in candidates if one.key == follower.key]
-        others = [one for one in candidates if one.key != follower.key]
-        others.sort(key=lambda one: (one.packed, one.modified))
-        for one in same + others:
-            if (
-                self._may_be(one, follower, poll)
-                and self._try(one, reading.holds, follower.signature, poll)
-                and (follower.signature.offset >= HEAD or not self._copies(one, follower, reading))
-            ):
-                return one
-        return None
-
-    def _copies(self, candidate: Candidate, apart_from: Follower, reading: Reading) -> bool:
-        """Return whether *candidate*, which was opened, is a whole copy of another file we know.
-
-        To begin with the few bytes that were read of a file says less than that.
-        """
-        size = reading.size(candidate)
-        signatures = [known.signature for _, known in self._done.items()]
-        signatures += [one.signature for one in self.followers if one is not apart_from]
-        return any(one.offset == size and reading.holds(candidate, one) for one in signatures)
-
-    def _may_be(self, candidate: Candidate, follower: Follower, poll: Poll) -> bool:
-        known = self._done.get(candidate.key)
-        taken = candidate.key in poll.alive or (known is not None and known.is_still(candidate))
-        return not taken and candidate.modified + SLACK >= follower.modified
-
-    def _piece(
-        self, follower: Follower, candidates: list[Candidate], reading: Reading, poll: Poll
-    ) -> Candidate | None:
-        for one in candidates:
-            may_be = self._may_be(one, follower, poll)
-            if may_be and self._try(one, reading.begins, follower.signature, poll):
-                return one
-        return None
-
-    def _sort_out(
-        self, candidate: Candidate, before: FileKey | None, reading: Reading, poll: Poll
-    ) -> None:
-        """Follow a file beside the log that nobody knows; *before* is the one that it had."""
-        try:
-            if candidate.size and not self.knows(candidate, reading, poll):
-                poll.counts["rotations"] += candidate.key != before
-                self._adopt(Follower(candidate.path, candidate.key), candidate, poll)
-        except PermissionError as error:
-            if candidate.modified < self._floor:
-                self._done.remember(candidate, None)
-            else:
-                self._trouble(candidate, error, poll)
-        except OSError as error:
-            self._trouble(candidate, error, poll)
 
     def _follow_current(self, current: Candidate, poll: Poll) -> Follower:
         """Return who follows the file that the name leads to."""
-        if self._current not in (None, current.key):
+        if self.current not in (None, current.key):
             poll.counts["rotations"] += 1
-        self._current = current.key
+        self.current = current.key
         if current.key not in poll.alive:
             known = self._known(current)
-            self._adopt(Follower(self.name, current.key, known), current, poll)
+            self.adopt(Follower(self.name, current.key, known), current, poll)
         return poll.alive[current.key]
 
     def _known(self, current: Candidate) -> Signature | None:
         """Return what was read of a file that was let go and is back under its name."""
-        known = self._done.get(current.key)
+        known = self.done.get(current.key)
         if known is None or known.foreign:
             return None
         try:
@@ -363,7 +235,7 @@ class Lineage:
         """
         family = poll.kinship.family(self)  # pyright: ignore[reportArgumentType]  one class, two paths
         for lineage in family:
-            known = lineage._done.get(candidate.key)
+            known = lineage.done.get(candidate.key)
             if known is not None and not (asked and known.foreign):
                 if known.is_still(candidate):
                     return True
@@ -371,14 +243,14 @@ class Lineage:
                     lineage._grow(candidate, known, reading, poll)
                     return True
         modified = candidate.modified + (SLACK if candidate.packed else 0)
-        old = modified < self._floor and not asked
+        old = modified < self.floor and not asked
         if old and candidate.packed:
-            self._done.remember(candidate, None)
+            self.done.remember(candidate, None)
             return True
         if any(lineage._has(candidate, reading, poll, asked) for lineage in family):
             return True
         if old:
-            self._done.remember(candidate, reading, foreign=True)
+            self.done.remember(candidate, reading, foreign=True)
         return old
 
     def _has(self, candidate: Candidate, reading: Reading, poll: Poll, asked: bool) -> bool:
@@ -393,15 +265,15 @@ class Lineage:
                 self.due |= alive  # it was truncated since we looked at it
             else:
                 continue
-            offset = 0 if follower in self._rewritten else follower.signature.offset
+            offset = 0 if follower in self.rewritten else follower.signature.offset
             if reading.size(candidate) > offset:
                 self._copied_at = min(self._copied_at, candidate.modified)
             return True
-        for key, known in self._done.items():
+        for key, known in self.done.items():
             if asked and known.foreign:
                 continue
             if known.was_begun_as(candidate, reading):
-                self._done.remember(candidate, reading, foreign=known.foreign)
+                self.done.remember(candidate, reading, foreign=known.foreign)
                 return True
             if not reading.holds(candidate, known.signature):
                 continue
@@ -410,60 +282,34 @@ class Lineage:
                 continue
             if more and not known.foreign and key not in poll.alive:
                 rest = Follower(candidate.path, candidate.key, known.signature.copy())
-                self._adopt(rest, candidate, poll)
+                self.adopt(rest, candidate, poll)
             else:
-                self._done.remember(candidate, reading, foreign=known.foreign)
+                self.done.remember(candidate, reading, foreign=known.foreign)
             return True
         return False
 
     def _grow(self, candidate: Candidate, known: Done, reading: Reading, poll: Poll) -> None:
         """Go on with a file that was let go, if it has grown."""
         if known.foreign or candidate.size == known.signature.offset:
-            self._done.remember(candidate, reading, foreign=known.foreign)
+            self.done.remember(candidate, reading, foreign=known.foreign)
             return
         follower = Follower(candidate.path, candidate.key, known.signature.copy())
-        self._adopt(follower, candidate, poll)
-
-    def _try(
-        self,
-        candidate: Candidate,
-        test: Callable[[Candidate, Signature], bool],
-        signature: Signature,
-        poll: Poll,
-    ) -> bool:
-        try:
-            return test(candidate, signature)
-        except OSError as error:
-            self._trouble(candidate, error, poll)
-            return False
-
-    def _trouble(self, candidate: Candidate, error: OSError, poll: Poll) -> None:
-        """Look again soon at what could not be read, but not at an archive that stays torn."""
-        stamp = (candidate.size, candidate.modified)
-        if isinstance(error, UnfinishedError) and not is_racy(candidate.modified):
-            if self._broken.get(candidate.key) == stamp:
-                return
-            self._broken[candidate.key] = stamp
-        self.due = True
-        if isinstance(error, FileNotFoundError):
-            self._unsure = True  # it was moved while we looked
-        else:
-            poll.complaints.note(candidate.path, error)
+        self.adopt(follower, candidate, poll)
 
     def _forget(self, candidates: Iterable[Candidate]) -> None:
         keys = {candidate.key for candidate in candidates}
-        self._broken = {key: stamp for key, stamp in self._broken.items() if key in keys}
+        self.broken = {key: stamp for key, stamp in self.broken.items() if key in keys}
 
     # Following
 
-    def _adopt(
+    def adopt(
         self, follower: Follower, found: Candidate, poll: Poll, place: int | None = None
     ) -> None:
         """Follow a file that was found, as the last one or at a *place*."""
         self.followers.insert(len(self.followers) if place is None else place, follower)
         self._settle_in(follower, found, poll)
 
-    def _move(self, follower: Follower, found: Candidate, poll: Poll) -> None:
+    def move(self, follower: Follower, found: Candidate, poll: Poll) -> None:
         """Let *follower* go on in another file that has what was read."""
         follower.close()
         follower.key, follower.path = found.key, found.path
@@ -494,11 +340,6 @@ class Lineage:
         self.followers.remove(follower)
         self.followers.append(follower)
 
-    def _note_loss(self, follower: Follower, poll: Poll) -> None:
-        if follower.lag and not follower.packed:  # of an archive nobody knows how much was left
-            poll.counts["lost_bytes"] += follower.lag
-            log.warning("%s: %d bytes were gone before they were read", self.name, follower.lag)
-
     # Letting go
 
     def let_go(self, now: float) -> None:
@@ -516,20 +357,16 @@ class Lineage:
         idle = now - (now if follower.active is None else follower.active)
         if follower.is_open and not follower.linked():
             return idle >= UNLINKED_PATIENCE
-        return self._current not in (None, follower.key) and idle >= LINKED_PATIENCE
+        return self.current not in (None, follower.key) and idle >= LINKED_PATIENCE
 
     def finish(self, follower: Follower) -> None:
         """Let go of a file for good."""
         follower.close()
         self.followers.remove(follower)
         size = follower.packed or follower.signature.offset
-        self._done.keep(
+        self.done.keep(
             follower.key, Done(follower.signature, size, follower.modified, foreign=False)
         )
-
-    def done(self) -> Iterator[FileKey]:
-        """Give the files that there is nothing to read from."""
-        return iter(self._done)
 
     def close(self) -> None:
         """Let go of all descriptors."""
@@ -544,9 +381,9 @@ class Lineage:
             "name": self.name,
             "place": self.place,
             "followers": [follower.state() for follower in self.followers],
-            "floor": self._floor,
-            "current": self._current and list(self._current),
-            "done": self._done.state(),
+            "floor": self.floor,
+            "current": self.current and list(self.current),
+            "done": self.done.state(),
         }
 
     @classmethod
@@ -554,6 +391,6 @@ class Lineage:
         """Return the lineage, its files not yet open, that `state` gave."""
         lineage = cls(state["name"], state["place"], state["floor"])
         lineage.followers = [Follower.of(one) for one in state["followers"]]
-        lineage._current = FileKey(*state["current"]) if state["current"] else None
-        lineage._done = DoneFiles.of(state["done"])
+        lineage.current = FileKey(*state["current"]) if state["current"] else None
+        lineage.done = DoneFiles.of(state["done"])
         return lineage

@@ -71,7 +71,7 @@ class Kinship:
             self._by_place.setdefault(lineage.place, []).append(lineage)
             for base in bases(lineage.place):
                 self._by_base.setdefault(base, []).append(lineage)
-            for key in lineage.done():
+            for key in lineage.done:
                 self._by_done.setdefault(key, []).append(lineage)
         self._indexed = len(self._lineages)
 
