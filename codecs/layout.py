@@ -111,7 +111,10 @@ class Layout:
         self._wanted = shape[self._alike]
         self._month = month[0] if month[1] else -1
         names = (name for name in found.re.groupindex if name not in ("stamp", "b", "z", "p"))
-        self._fields = {name: span(name) for name in names if found[name] is not None}
+        self._fields = [name for name in names if found[name] is not None]
+        place = np.arange(len(head))
+        values = np.array([_place_values(place, *span(name)) for name in self._fields])
+        self._values = values[:, self._digits]  # what a digit is worth in each field
         self._constants = {
             name: field_value(name, found[name])
             for name in ("z", "p")
@@ -134,19 +137,20 @@ class Layout:
             change[1:] |= word[1:] != word[:-1]
         firsts = np.flatnonzero(change)
         heads = np.ascontiguousarray(words[firsts].view(np.uint8).T)  # (bytes, heads)
+        digits = heads[self._digits] - np.uint8(48)
         fits = (heads[self._alike] == self._wanted[:, None]).all(axis=0)
-        fits &= (heads[self._digits] - np.uint8(48) < 10).all(axis=0)
+        fits &= (digits < 10).all(axis=0)
         lines = np.empty_like(firsts)
         lines[:-1] = firsts[1:] - firsts[:-1]
         lines[-1:] = len(begins) - firsts[-1:]
         if fits.all():  # the usual case
-            fits, seconds = self._read_heads(heads)
+            fits, seconds = self._read_heads(heads, digits)
             if fits.all():
                 return np.ones(len(begins), np.bool_), np.repeat(seconds, lines)
         else:
             seconds = np.zeros(len(fits), np.int64)
             read = np.flatnonzero(fits)
-            fits[read], seconds[read] = self._read_heads(heads[:, read])
+            fits[read], seconds[read] = self._read_heads(heads[:, read], digits[:, read])
         every = np.repeat(fits, lines)
         return every, np.repeat(seconds, lines)[every]
 
@@ -160,11 +164,12 @@ class Layout:
         words[:, -1] &= self._mask
         return words
 
-    def _read_heads(self, heads: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], Ints]:
+    def _read_heads(
+        self, heads: NDArray[np.uint8], digits: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.bool_], Ints]:
         """Return which of *heads*, one a column, have possible timestamps, and their seconds."""
-        fields: dict[str, Any] = {
-            name: self._number(heads, *span) for name, span in self._fields.items()
-        }
+        numbers = (self._values @ digits.astype(np.float64)).astype(np.int64)  # exact up to 2**53
+        fields: dict[str, Any] = dict(zip(self._fields, numbers, strict=True))
         valid = np.ones(heads.shape[1], np.bool_)
         if self._month >= 0:
             fields["m"] = _lookup(heads[self._month : self._month + 3], _MONTHS)
@@ -189,12 +194,14 @@ class Layout:
             seconds = seconds - 946684800
         return valid, seconds
 
-    def _number(self, heads: NDArray[np.uint8], begin: int, end: int) -> Ints:
-        value: Ints = (heads[begin] - np.uint8(48)).astype(np.int64)
-        for digit in heads[begin + 1 : end]:
-            value *= 10
-            value += digit - np.uint8(48)
-        return value
+
+def _place_values(places: Places, begin: int, end: int) -> NDArray[np.float64]:
+    """Return what a digit at each of *places* is worth in a number from *begin* to *end*.
+
+    >>> _place_values(np.arange(5), 1, 4)
+    array([  0., 100.,  10.,   1.,   0.])
+    """
+    return np.where((places >= begin) & (places < end), 10.0 ** (end - 1 - places), 0.0)
 
 
 def _codes(names: tuple[bytes, ...]) -> Ints:

@@ -19,7 +19,7 @@ from rnnd.codecs.signatures import CONTINUATION, Kinds
 from rnnd.codecs.stamps import Read, StampReader
 from rnnd.codecs.tick import TickPart
 
-CHUNK = 1 << 20  # bytes that are worked on at once: they and what is made of them fit a cache
+CHUNK = 1 << 21  # bytes that are worked on at once
 HOLD = 64  # lines of a log that are held back until one has a timestamp
 PATIENCE = 60.0  # s; how long they are held back
 

@@ -151,7 +151,7 @@ class _Cluster:
     def __init__(self, component: bytes, leader: Words) -> None:
         self.component = component
         self.leader = leader
-        self.seen: list[set[bytes]] = [set() for _ in leader]
+        self.seen: list[Words] = [()] * len(leader)
         self.templates: dict[Words, int] = {}
         self._varies = [False] * len(leader)
 
@@ -160,7 +160,7 @@ class _Cluster:
         found = False
         for place, (word, seen) in enumerate(zip(words, self.seen, strict=True)):
             if word not in seen and len(seen) <= FEW:
-                seen.add(word)
+                self.seen[place] = seen = (*seen, word)
                 if not self._varies[place] and _varies(seen):
                     self._varies[place] = found = True
         return found
@@ -172,11 +172,11 @@ class _Cluster:
 
     def restore(self, seen: Sequence[Sequence[str]]) -> None:
         """Take over the words *seen* at each place, as they were saved."""
-        self.seen = [set(_words(words)) for words in seen]
+        self.seen = [_words(words) for words in seen]
         self._varies = [_varies(words) for words in self.seen]
 
 
-def _varies(seen: set[bytes]) -> bool:
+def _varies(seen: Words) -> bool:
     return len(seen) > FEW or (len(seen) > 1 and VARIABLE in seen)
 
 
