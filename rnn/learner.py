@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnd.rnn.cause import Cause
 from rnnd.rnn.evidence import Evidence
 from rnnd.rnn.experts import BYTE, EXPERTS, Experts
 from rnnd.rnn.foresight import Foresight
@@ -68,7 +69,8 @@ class Forecaster:
     """Forecasts the onsets of *events* kinds from vectors, one a step.
 
     *groups*, (F,), numbers from 0 the sort that each feature of the vectors is of. *horizons* are
-    in steps; the first is that which matters most.
+    in steps; the first is that which matters most. *sign* is the feature, if any, that tells how
+    far a rare state has come, from 0 to 1, which may be the cause of onsets by itself.
     """
 
     def __init__(
@@ -78,8 +80,11 @@ class Forecaster:
         events: int,
         settings: ForecasterSettings,
         seed: int,
+        sign: int | None = None,
     ) -> None:
         self.settings = s = settings
+        self._sign = sign
+        self._cause = Cause(horizons, events)
         self.edges = bin_edges(horizons)  # (K,)
         self._places = np.searchsorted(self.edges, horizons)  # (H,) the bin that ends each horizon
         self._delay = int(self.edges[-1])
@@ -105,6 +110,9 @@ class Forecaster:
         self._claims = np.zeros((self._ring, EXPERTS, events, len(self.edges)), np.float32)
         self._immune = np.zeros((self._ring, events), np.int64)
         self._until = np.full((self._ring, events), self._delay + 1, np.int64)
+        waiting = self._ring if sign is not None else 0
+        self._levels = np.zeros(waiting, np.int64)
+        self._said = np.zeros((waiting, events, len(horizons)))
         self._now = 0
 
     @property
@@ -135,7 +143,12 @@ class Forecaster:
             self._settle()
         self._learn()
         claims = self._claims[slot] = self._experts.claims(row)
-        return Forecast(self._chances(claims, immune), surprise)
+        said = self._chances(claims, immune)
+        if self._sign is not None:
+            level = self._levels[slot] = self._cause.level(float(x[self._sign]))
+            self._said[slot] = said
+            said = self._cause.join(said, level, immune)
+        return Forecast(said, surprise)
 
     def _chances(self, claims: Vector, immune: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the probability of an onset within each horizon, (…, E, H)."""
@@ -175,7 +188,12 @@ class Forecaster:
         echoes = self._echoes.ravel() * ~past[:, None]
         echoes = np.broadcast_to(echoes, (len(rows), *echoes.shape))
         claims = self._experts.claims(self._experts.row(rows, echoes))
-        return self._chances(claims, np.zeros((*claims.shape[:-3], claims.shape[-2]), np.int64))
+        immune = np.zeros((*claims.shape[:-3], claims.shape[-2]), np.int64)
+        said = self._chances(claims, immune)
+        if self._sign is None:
+            return said
+        newest = self._levels[(self._now - len(rows) + np.arange(len(rows))) % self._ring]
+        return self._cause.join(said, newest[:, None] * ~usual[:, self._sign], immune)
 
     def _read(self, x: Vector, onset: NDArray[np.bool_]) -> tuple[NDArray[np.int8], float]:
         """Return what the experts are told of this step, in bytes, and how surprising it was."""
@@ -216,6 +234,8 @@ class Forecaster:
         )
         until, immune = self._until[slots], self._immune[slots]
         self._experts.settle(rows, self._claims[slots], until, immune)
+        if self._sign is not None:
+            self._cause.settle(self._levels[slots], self._said[slots], until, immune)
         strata = np.where(until[:, 0] <= self._delay, 0, 1)
         labels = np.concatenate([until, immune], axis=1)
         self._replay.add(strata, rows, labels, self._rng)
@@ -238,6 +258,9 @@ class Forecaster:
             "standardiser": self._standardiser.state(),
             "foresight": self._foresight.state(),
             "experts": self._experts.state(),
+            "cause": self._cause.state(),
+            "levels": self._levels.copy(),
+            "said": self._said.copy(),
             "claims": self._claims,
             "echoes": self._echoes.copy(),
             "replay": self._replay.state(),
@@ -253,6 +276,9 @@ class Forecaster:
         self._standardiser.restore(state["standardiser"])
         self._foresight.restore(state["foresight"])
         self._experts.restore(state["experts"])
+        self._cause.restore(state["cause"])
+        self._levels = np.array(state["levels"], np.int64)
+        self._said = np.array(state["said"], np.float64)
         self._claims = np.array(state["claims"], np.float32)
         self._echoes = np.array(state["echoes"], np.float64)
         self._replay.restore(state["replay"])

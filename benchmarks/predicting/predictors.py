@@ -12,6 +12,7 @@ from river import linear_model, optim, preprocessing
 from sklearn.linear_model import LogisticRegression
 
 from predicting.stream import Bools, Floats, Stream
+from rnnd.daemon.prediction.unusual import SIGN
 from rnnd.rnn.learner import Forecaster, ForecasterSettings
 
 warnings.filterwarnings("ignore")  # of what the peers will call otherwise one day
@@ -23,9 +24,11 @@ THINNED = 8  # of the ticks without a failure one in so many is fitted to, weigh
 
 def rnnd(stream: Stream, change: Callable[[Forecaster], None] = lambda _: None) -> Floats:
     """Return what rnnd says, prequentially; *change* may take a part away."""
+    sign = len(stream.names) - 1 if stream.names[-1] == SIGN else None
     forecaster = Forecaster(
-        stream.groups, stream.horizons.tolist(), stream.onset.shape[1], ForecasterSettings(), 0
-    )
+        stream.groups, stream.horizons.tolist(), stream.onset.shape[1], ForecasterSettings(), 0,
+        sign,
+    )  # fmt: skip
     change(forecaster)
     rows = zip(stream.vector, stream.onset, stream.immune, strict=True)
     return np.array(

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnd.codecs.sessions import Events
+from rnnd.daemon.prediction.broken import SETTLED, BrokenOrder
 
 SPANS = (60.0, 300.0)  # s over which the excess is added up
-LIMIT = 6.0  # nats of excess that one event can have in a sum
 SHRINK = 1.0  # nats² added to every variance: so little news is no news
-MOST = 12.0  # deviations of disorder that are told …
-SETTLED = 2000.0  # … half of them of a component that has had so many events
+MOST = 12.0  # deviations of disorder that are told; half of them of a component just settled
 LONG_RUN = 5000.0  # events over which a component's usual excess reaches
 
 
@@ -34,6 +33,7 @@ class Disorder:
         places = 2 * components
         self._sums = np.zeros((len(SPANS), 2, places + 1))  # excess, variance; the last for all
         self._usual = UsualExcess(places)
+        self._broken = BrokenOrder(places, tick)
 
     def step(
         self, excess: NDArray[np.float32], variance: NDArray[np.float32], events: Events
@@ -43,8 +43,10 @@ class Disorder:
         *excess* and *variance*: of each of a tick's *events*.
         """
         self._sums *= self._keep
+        self._broken.wait()
         if len(excess):
             places = self._places(events)
+            self._broken.read(excess, places, self._usual.seen)
             now = np.zeros(self._sums.shape[1:])
             now[:, :-1] = self._usual.correct(excess, variance, places)
             now[:, -1] = now.sum(axis=1)
@@ -52,7 +54,13 @@ class Disorder:
         disorder = self._sums[:, 0] / np.sqrt(self._sums[:, 1] + SHRINK)
         trust = self._usual.seen / (self._usual.seen + SETTLED)
         worst = np.minimum(disorder[:, :-1], 1.0 + (MOST - 1.0) * trust).max(axis=1)
+        self._broken.settle()
         return np.array([worst, disorder[:, -1]]).clip(-MOST, MOST)
+
+    @property
+    def broken(self) -> float:
+        """For how long the order of the worst component has been broken, from 0 to 1."""
+        return self._broken.sign
 
     def _places(self, events: Events) -> NDArray[np.int64]:
         """Return the place of each event; forget a component that has just got sessions."""
@@ -62,16 +70,22 @@ class Disorder:
         if len(begun):
             self._usual.forget(begun)
             self._sums[:, :, begun] = 0
+            self._broken.forget(begun)
         return places
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""
-        return {"sums": self._sums.copy(), "usual": self._usual.state()}
+        return {
+            "sums": self._sums.copy(),
+            "usual": self._usual.state(),
+            "broken": self._broken.state(),
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what another one's `state` gave."""
         self._sums = np.array(state["sums"], np.float64)
         self._usual.restore(state["usual"])
+        self._broken.restore(state["broken"])
 
 
 class UsualExcess:

@@ -140,7 +140,9 @@ class AppPipeline:
 
     def _new_forecaster(self) -> Forecaster:
         settings = self._pace
-        return Forecaster(self.feature_groups, self.horizons, 2, settings, self._seed)
+        groups = self.feature_groups
+        sign = len(groups) - 1 if self._watch else None  # the watch tells it last
+        return Forecaster(groups, self.horizons, 2, settings, self._seed, sign)
 
     @property
     def next_tick(self) -> int | None:

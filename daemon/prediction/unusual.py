@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from rnnd.codecs.sessions import Events, Streams
 from rnnd.codecs.tick import MAX_EXAMPLE, Tick, TickPart
-from rnnd.daemon.prediction.disorder import LIMIT, MOST, SHRINK, SPANS, Disorder
+from rnnd.daemon.prediction.broken import LIMIT
+from rnnd.daemon.prediction.disorder import MOST, SHRINK, SPANS, Disorder
 from rnnd.rnn.events import EventModel, EventSettings, Surprise
 
 UNUSUAL = 0.995  # quantile of the surprise from which on an event counts as unusual
+SIGN = "how long the order has been broken"
 MAX_UNUSUAL = 3  # events of a tick that are told
 DISORDERED = 3.0  # deviations of disorder from which on one is told though none is unusual
 BINS, BINS_A_NAT = 160, 8
@@ -67,6 +69,7 @@ class EventWatch:
         "mean surprise now",
         "greatest surprise now",
         "unusual events now",
+        SIGN,
     )
     """What each feature is."""
 
@@ -96,7 +99,8 @@ class EventWatch:
         now = float(excess.sum()) / (len(events) + SHRINK)
         vector = np.empty(len(self.names), np.float32)
         vector[:4] = disorder.ravel()
-        vector[4:6], vector[6:] = np.log1p(self._often), (now, greatest, math.log1p(often))
+        vector[4:6] = np.log1p(self._often)
+        vector[6:] = now, greatest, math.log1p(often), self._disorder.broken
         strange = int(excess.argmax()) if len(excess) else -1
         told = np.argsort(-result.surprise, kind="stable")[: min(often, MAX_UNUSUAL)].tolist()
         if not often and len(excess) and disorder[0].max() >= DISORDERED:

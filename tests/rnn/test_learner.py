@@ -206,3 +206,61 @@ def test_imagining_changes_nothing() -> None:
     one.what_if(np.eye(one.causes, dtype=bool), 20)
 
     assert pack("test", *flatten(one.state())) == pack("test", *flatten(other.state()))
+
+
+def signed(length: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Onsets of which one in two, and no other step, comes after a sign in the last feature."""
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(length, 5)).astype(np.float32)
+    x[:, 4] = 0
+    onset = np.zeros(length, bool)
+    for number, now in enumerate(range(100, length, 100)):
+        onset[now] = True
+        if number % 2:
+            x[now - 6 : now, 4] = 0.6
+    return x, onset
+
+
+def test_a_sign_that_all_but_always_comes_before_an_onset_is_enough() -> None:
+    x, onset = signed(1200)
+    shy, bold = (
+        Forecaster(np.zeros(5, np.int64), (8, 30), 1, SMALL, 0, sign) for sign in (None, 4)
+    )
+
+    said = [np.array([f.probabilities[0] for f in play(one, x, onset)]) for one in (shy, bold)]
+
+    late = np.flatnonzero(x[:, 4] > 0)[-12:]
+    calm = np.flatnonzero(x[:, 4] == 0)
+    assert said[1][late, 0].min() > 0.75
+    assert said[0][late, 0].min() < 0.6
+    assert (said[0][calm] == said[1][calm]).all()
+    assert (np.diff(said[1], axis=1) >= 0).all()
+
+
+def test_without_its_sign_a_cause_says_nothing() -> None:
+    x, onset = signed(1195)
+    forecaster = Forecaster(np.zeros(5, np.int64), (8, 30), 1, SMALL, 0, 4)
+    play(forecaster, x, onset)
+    given = np.zeros((2, forecaster.causes), bool)
+    given[1, 4] = True
+    for sign in (0.0, 0.6):
+        forecaster.step(np.array([0, 0, 0, 0, sign], np.float32), np.array([False]), NOTHING)
+
+    before, now = forecaster.what_if(given, 2)[:, :, 0, 0]
+
+    assert now[0] > 0.7
+    assert now[1] < now[0] - 0.3
+    assert before[0] < now[0] - 0.3
+
+
+def test_a_forecaster_with_a_cause_goes_on_identically() -> None:
+    x, onset = signed(900)
+    one, other = (Forecaster(np.zeros(5, np.int64), (8, 30), 1, SMALL, 0, 4) for _ in range(2))
+    play(one, x[:597], onset[:597])  # in the middle of a sign
+
+    other.restore(unflatten(*unpack("test", pack("test", *flatten(one.state())))))
+
+    for a, b in zip(
+        play(one, x[597:], onset[597:]), play(other, x[597:], onset[597:]), strict=True
+    ):
+        np.testing.assert_array_equal(a.probabilities, b.probabilities)
