@@ -30,7 +30,7 @@ HOUR = 3600
 DAY = 86400
 CONFIRM = 2
 REBOOT = 60  # s that stamps since the start of the machine go back when it starts anew
-FEW = 32  # lines that are taken one by one, where they cannot be taken together
+FEW = 8  # lines that are taken one by one, where they cannot be taken together
 Ints = NDArray[np.int64]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -84,9 +84,9 @@ class Clock:
         if self.now is None:
             self.now = self._begin(int(stamps[rows[0]]), int(kinds[rows[0]]), arrival)
         before = self._tick_of(self.now)
-        ticks, late = self._assign(stamps[rows], kinds[rows])
         if len(rows) == len(stamps):
-            return ticks, late
+            return self._assign(stamps, kinds)
+        ticks, late = self._assign(stamps[rows], kinds[rows])
         all_late = np.zeros(len(stamps), np.bool_)
         all_late[rows] = late
         return np.concatenate(([before], ticks))[np.cumsum(kinds > 0)], all_late
@@ -115,10 +115,13 @@ class Clock:
         while begin < len(stamps):
             here = slice(begin, begin + width)
             assigned = self._assign_together(stamps[here], kinds[here])
-            if assigned is None and width > FEW:
-                width = max(min(width, len(stamps) - begin) // 8, FEW)
-                continue
-            pieces.append(assigned or self._assign_in_steps(stamps[here], kinds[here]))
+            if isinstance(assigned, int):
+                if assigned:
+                    width = assigned
+                    continue
+                here, width = slice(begin, begin + FEW), FEW
+                assigned = self._assign_in_steps(stamps[here], kinds[here])
+            pieces.append(assigned)
             begin += width
             width *= 4
         if len(pieces) == 1:
@@ -128,22 +131,23 @@ class Clock:
 
     def _assign_together(
         self, stamps: Ints, kinds: NDArray[np.uint8]
-    ) -> tuple[Ints, NDArray[np.bool_]] | None:
-        """Return ticks and lateness of stamped lines, or None where it is not so easy."""
+    ) -> tuple[Ints, NDArray[np.bool_]] | int:
+        """Return ticks and lateness of stamped lines, or how many of them may be easier to take."""
         times = self._easy_times(stamps, kinds)
         if times is None:
-            return None
+            return max(len(stamps) // 8, FEW) if len(stamps) > FEW else 0
         assert self.now is not None
-        if times[0] >= self.now and (times[1:] >= times[:-1]).all():  # the usual case: in order
-            if times[0] > self.now + DAY or (times[1:] > times[:-1] + DAY).any():
-                return None
+        gaps = np.diff(times, prepend=self.now)
+        if gaps.min() >= 0:  # the usual case: in order
+            if gaps.max() > DAY:
+                return int((gaps > DAY).argmax())
             self._jump, self._agreed = None, 0
             self.now = int(times[-1])
             ticks = np.floor(times / self._seconds).astype(np.int64)
             return ticks, np.zeros(len(ticks), np.bool_)
         reached = np.maximum.accumulate(np.concatenate(([self.now], times)))
-        if (times > reached[:-1] + DAY).any():
-            return None
+        if (ahead := times > reached[:-1] + DAY).any():
+            return int(ahead.argmax())
         self._jump, self._agreed = None, 0
         self.now = int(reached[-1])
         ticks = np.floor(reached[1:] / self._seconds).astype(np.int64)

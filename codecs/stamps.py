@@ -79,7 +79,9 @@ class StampReader:
     def _read_together(self, layout: Layout, heads: Heads, rows: Places, read: Read) -> Places:
         """Read those of the lines *rows* that have *layout*; return the others."""
         begins = heads.begins(layout.stamp, rows)
-        room = (begins >= 0) & (begins + layout.width <= heads.limits(layout.stamp, rows))
+        room = begins + layout.width <= heads.limits(layout.stamp, rows)
+        if layout.stamp.words:  # which a line may not have
+            room &= begins >= 0
         fits, seconds = layout.read(heads.text, begins if room.all() else begins[room])
         if len(rows) == len(read.kinds) == np.count_nonzero(fits):  # the usual case
             read.seconds[:], read.kinds[:] = seconds, layout.kind

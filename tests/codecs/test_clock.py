@@ -203,7 +203,7 @@ def test_lines_taken_together_in_any_cut_get_the_ticks_of_single_steps(
     whole, pieces = Clock(tick, zone), Clock(tick, zone)
 
     with pytest.MonkeyPatch.context() as context:
-        context.setattr(Clock, "_assign_together", lambda *_: None)
+        context.setattr(Clock, "_assign_together", lambda *_: 0)
         expected = whole.advance(stamps, kinds, NOON)  # in steps alone
     edges = sorted({0, len(stamps), *(cut for cut in cuts if cut < len(stamps))})
     with pytest.MonkeyPatch.context() as context:
