@@ -27,7 +27,7 @@ Bytes = NDArray[np.int8]
 
 EXPERTS = 3
 BYTE = 127  # the largest value of a byte
-FAR = 4.0  # deviations beyond which nothing is added to a sum
+MANY = 4.0  # onsets of late; an echo is not louder
 
 
 class Experts:
@@ -52,7 +52,7 @@ class Experts:
         self._echoes, self._pooled = len(groups), len(groups) + echoes  # where each begins
         pools = events * evidence.pools
         self.size = self._pooled + pools
-        bounds = np.repeat([limit, FAR, LARGEST], [len(groups), echoes, pools])
+        bounds = np.repeat([limit, MANY, LARGEST], [len(groups), echoes, pools])
         self._scale = (BYTE / bounds).astype(np.float32)
         self._evidence = evidence
         self._horizon = evidence.horizon
@@ -65,7 +65,7 @@ class Experts:
     def row(self, vector: Floats, echoes: NDArray[np.float64]) -> Bytes:
         """Return the row of a step, (…, size), from its standardised *vector*, (…, F)."""
         pools = self._evidence.pool(self._evidence.place(vector))
-        bounded = np.concatenate([vector, np.minimum(echoes, FAR), pools], axis=-1)
+        bounded = np.concatenate([vector, np.minimum(echoes, MANY), pools], axis=-1)
         return np.rint(bounded * self._scale).astype(np.int8)
 
     def claims(self, rows: Bytes) -> Floats:
@@ -73,7 +73,7 @@ class Experts:
         x = self._read(rows)
         return np.stack(
             [
-                self._additive.claim(np.clip(x[..., : self._pooled], -FAR, FAR)),
+                self._additive.claim(x[..., : self._pooled]),
                 self._counting.claim(x[..., self._echoes :]),
                 self._trees.claim(rows),
             ],
@@ -100,7 +100,7 @@ class Experts:
         """Change the first two experts' weights a little, by a *batch* that stands for *steps*."""
         until, immune = np.split(batch.labels, 2, axis=1)
         x = self._read(batch.rows)
-        parts = (np.clip(x[:, : self._pooled], -FAR, FAR), x[:, self._echoes :])
+        parts = (x[:, : self._pooled], x[:, self._echoes :])
         for expert, part, rate in zip((self._additive, self._counting), parts, rates, strict=True):
             expert.learn(part, until, immune, self._rates.logits, batch.weights, steps, rate)
 

@@ -65,6 +65,20 @@ def test_all_learn_that_a_sign_comes_before_an_onset() -> None:
     assert (sign > nothing + 1).all()
 
 
+def test_sums_tell_what_is_far_off_from_what_is_twice_as_far() -> None:
+    experts, rng = make(), np.random.default_rng(0)
+    for _ in range(300):
+        far = rng.random(64) < 0.5
+        rows = np.array([row(experts, 8.0 if one else 4.0, 0, 0) for one in far])
+        until = np.where(far, 2, 31)[:, None]
+        batch = Batch(rows, np.concatenate([until, 0 * until], axis=1), np.ones(64, np.float32))
+        experts.learn(batch, 1e6, (0.02, 0.02))
+
+    twice, once = (experts.claims(row(experts, x, 0, 0))[0, 0, 0] for x in (8.0, 4.0))
+
+    assert twice > once + 1
+
+
 def test_a_bin_that_cannot_hold_an_onset_is_not_counted_in_the_base_rates() -> None:
     rates = BaseRates(1, EDGES)
     before = rates.logits.copy()
