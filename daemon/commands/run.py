@@ -20,6 +20,7 @@ from rnnd.config.names import app_name
 from rnnd.config.schema import AppSettings, Settings
 from rnnd.config.units import parse_duration
 from rnnd.daemon.configuration import read_configuration
+from rnnd.daemon.heap import bound_heap
 from rnnd.daemon.notify import Notifier
 from rnnd.daemon.service import Service
 from rnnd.daemon.serving.activation import inherited_listener
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the daemon until SIGTERM or SIGINT."""
+    bound_heap()
     logging.basicConfig(level=logging.INFO, format="rnnd: %(message)s", stream=sys.stderr)
     settings = read_settings(arguments)
     service = Service(settings, notifier=Notifier.from_environment())
