@@ -92,9 +92,14 @@ class Trees:
 
     def _others(self, rows: Bytes, event: int, tree: int) -> Floats:
         """Return what all trees for an *event* but one of them answer together, (B, K)."""
-        leaf = ((rows[:, self._features[event]] > self._bounds[event]) * BITS).sum(axis=-1)
-        answers = self._answers[event][np.arange(TREES), leaf]  # (B, T, K)
-        others: Floats = answers.sum(axis=1) - answers[:, tree]
+        above = rows[:, self._features[event].ravel()] > self._bounds[event].ravel()
+        leaves = np.zeros((TREES, len(rows)), np.intp)
+        for level in range(LEVELS):
+            leaves += above[:, level::LEVELS].T * BITS[level]
+        others = np.zeros((len(rows), self._answers.shape[-1]), np.float32)
+        for other, (answers, leaf) in enumerate(zip(self._answers[event], leaves, strict=True)):
+            if other != tree:
+                others += answers.take(leaf, axis=0)
         return others
 
     def _questions(

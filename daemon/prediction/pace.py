@@ -12,7 +12,7 @@ from dataclasses import replace
 from rnnd.rnn.learner import ForecasterSettings
 
 HAZARDS = 2.0e-3  # s that an update of the hazards' weights takes
-TREES = 8.0e-3  # s that a new tree takes
+TREES = 13.0e-3  # s that a new tree takes
 MEMORY = 1.6e-3  # s that one of the recurrent network's takes
 
 
@@ -20,7 +20,7 @@ def learning_cost(settings: ForecasterSettings) -> float:
     """Return the seconds of one core that learning takes a tick, on average.
 
     >>> round(learning_cost(ForecasterSettings(hazards_every=20, memory_every=80)) * 1e3, 2)
-    0.2
+    0.26
     """
     return (
         HAZARDS / settings.hazards_every
