@@ -136,6 +136,8 @@ class Reasons:
         order = order[values[order] >= math.log(FACTOR)]
         if not len(order):
             return ()
+        total = [self._causes[row].kind == "lines" for row in order.tolist()]
+        order = order[np.argsort(total, kind="stable")]  # it says less than what the lines are
         begins = self._begins(forecaster, self._groups[order])
         reasons = []
         for row, ago in zip(order.tolist(), begins, strict=True):

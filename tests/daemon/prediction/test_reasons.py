@@ -74,6 +74,15 @@ def test_the_lines_that_announce_a_failure_are_among_the_first_reasons(
     assert all("INFO retrying order" in one.line for one in named)
 
 
+def test_how_many_lines_come_in_all_is_told_after_what_lines_they_are(
+    retries: list[Prediction],
+) -> None:
+    told = [[one.kind for one in alarm.reasons] for alarm in retries]
+
+    assert any("lines" in kinds for kinds in told)
+    assert all("lines" not in kinds[:-1] for kinds in told)
+
+
 def test_lines_that_hold_no_numbers_are_shown_as_they_are(retries: list[Prediction]) -> None:
     lines = {
         one.line for alarm in retries for one in alarm.reasons if "out of workers" in one.template
