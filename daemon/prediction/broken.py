@@ -15,6 +15,7 @@ minutes, the order of the worst component has been broken with some certainty, a
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,26 @@ LONG_RUN = 20_000.0  # events over which the mean quotient reaches
 BREAKS = 1e5  # s until an order breaks, as far as one knows
 HEALS = 300.0  # s until it is whole again, and over which it is told
 MOST = 8.0  # nats that a tick can say
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The events of a tick by their places."""
+
+    here: NDArray[np.int64]  # (P,) places that have events, in rising order
+    at: NDArray[np.int64]  # (N,) which of these each event is at
+    came: NDArray[np.int64]  # (P,) how many events came there
+
+    def sum(self, of_each: Floats | NDArray[np.float32]) -> Floats:
+        """Return what *of_each* event comes to at each of the places that have some."""
+        sums: Floats = np.bincount(self.at, of_each).astype(np.float64, copy=False)
+        return sums
+
+
+def gather(places: NDArray[np.int64]) -> Gathered:
+    """Return the events at *places*, (N,), one at least, by their places."""
+    here, at = np.unique(places, return_inverse=True)
+    return Gathered(here, at, np.bincount(at))
 
 
 class BrokenOrder:
@@ -49,19 +70,19 @@ class BrokenOrder:
         whole = 1 + self._heals * self._odds
         self._odds = (self._odds * (1 - self._heals) + self._breaks) / whole
 
-    def read(self, excess: NDArray[np.float32], places: NDArray[np.int64], seen: Floats) -> None:
-        """Read the *excess* of a tick's events, no more than `LIMIT`, at their *places*.
+    def read(self, excess: NDArray[np.float32], events: Gathered, seen: Floats) -> None:
+        """Read the *excess* of each of a tick's *events*, no more than `LIMIT`.
 
         *seen*: how many events came at each place before them.
         """
-        here, at = np.unique(places, return_inverse=True)
-        came = np.bincount(at)
-        evidence = TILT * np.bincount(at, excess) - came * np.log(self._quotient[here])
-        evidence *= seen[here] / (seen[here] + SETTLED)
-        self._odds[here] *= np.exp(evidence.clip(-MOST, MOST))
-        mean = np.bincount(at, np.exp(TILT * excess)) / came
-        rate = np.minimum(came / np.minimum(seen[here] + DOUBT, LONG_RUN), 1.0)
-        self._quotient[here] += rate * (mean - self._quotient[here])
+        here, came = events.here, events.came
+        before, quotient = seen[here], self._quotient[here]
+        evidence = TILT * events.sum(excess) - came * np.log(quotient)
+        evidence *= before / (before + SETTLED)
+        self._odds[here] *= np.exp(np.minimum(np.maximum(evidence, -MOST), MOST))
+        mean = events.sum(np.exp(TILT * excess)) / came
+        rate = np.minimum(came / np.minimum(before + DOUBT, LONG_RUN), 1.0)
+        self._quotient[here] += rate * (mean - quotient)
 
     def settle(self) -> None:
         """Bring what is told up to date at the end of a tick."""

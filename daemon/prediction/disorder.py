@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnd.codecs.sessions import Events
-from rnnd.daemon.prediction.broken import SETTLED, BrokenOrder
+from rnnd.daemon.prediction.broken import SETTLED, BrokenOrder, Gathered, gather
 
 SPANS = (60.0, 300.0)  # s over which the excess is added up
 SHRINK = 1.0  # nats² added to every variance: so little news is no news
@@ -45,10 +45,10 @@ class Disorder:
         self._sums *= self._keep
         self._broken.wait()
         if len(excess):
-            places = self._places(events)
-            self._broken.read(excess, places, self._usual.seen)
+            here = self._gather(events)
+            self._broken.read(excess, here, self._usual.seen)
             now = np.zeros(self._sums.shape[1:])
-            now[:, :-1] = self._usual.correct(excess, variance, places)
+            now[:, :-1] = self._usual.correct(excess, variance, here)
             now[:, -1] = now.sum(axis=1)
             self._sums += now
         disorder = self._sums[:, 0] / np.sqrt(self._sums[:, 1] + SHRINK)
@@ -62,16 +62,17 @@ class Disorder:
         """For how long the order of the worst component has been broken, from 0 to 1."""
         return self._broken.sign
 
-    def _places(self, events: Events) -> NDArray[np.int64]:
-        """Return the place of each event; forget a component that has just got sessions."""
+    def _gather(self, events: Events) -> Gathered:
+        """Return the events by their places; forget a component that has just got sessions."""
         places = events.components + self._components * (events.streams >= self._components)
-        sessions = np.unique(places[places >= self._components])
+        gathered = gather(places)
+        sessions = gathered.here[gathered.here >= self._components]
         begun = sessions[self._usual.seen[sessions] == 0] - self._components
         if len(begun):
             self._usual.forget(begun)
             self._sums[:, :, begun] = 0
             self._broken.forget(begun)
-        return places
+        return gathered
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""
@@ -105,13 +106,12 @@ class UsualExcess:
         self,
         excess: NDArray[np.float32],
         variance: NDArray[np.float32],
-        places: NDArray[np.int64],
+        events: Gathered,
     ) -> NDArray[np.float64]:
-        """Return the corrected excess and variance of the events at each place; learn from them."""
+        """Return the corrected excess and variance at each place; learn from the *events*."""
         result = np.zeros((2, len(self.seen)))
-        here, at = np.unique(places, return_inverse=True)
-        came = np.bincount(at)
-        sums = np.array([np.bincount(at, x) for x in (excess, excess * excess, variance)])
+        here, came = events.here, events.came
+        sums = np.array([events.sum(x) for x in (excess, excess * excess, variance)])
         seen = self.seen[here]
         mean, square, allowed = self._means[:, here]
         result[0, here] = sums[0] - came * np.maximum(mean, 0.0)

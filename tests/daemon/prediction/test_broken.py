@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rnnd.daemon.prediction.broken import LIMIT, BrokenOrder
+from rnnd.daemon.prediction.broken import LIMIT, BrokenOrder, gather
 
 TICK = 10.0
 SWAP, USUAL = 3.0, -0.12  # what 4 in 100 events exceed what was expected by, and all others
@@ -22,7 +22,7 @@ class Log:
         excess = np.where(self._rng.random(count) < swapped, SWAP, USUAL).astype(np.float32)
         self.order.wait()
         if count:
-            self.order.read(excess, np.zeros(count, np.int64), self._seen)
+            self.order.read(excess, gather(np.zeros(count, np.int64)), self._seen)
         self._seen[0] += count
         self.order.settle()
         return self.order.sign
@@ -74,7 +74,9 @@ def test_a_component_of_which_little_is_known_breaks_no_order() -> None:
 def test_no_excess_however_great_leaves_the_odds_infinite(grown: Log) -> None:
     for _ in range(1000):
         grown.order.wait()
-        grown.order.read(np.full(500, LIMIT, np.float32), np.zeros(500, np.int64), np.full(2, 1e6))
+        grown.order.read(
+            np.full(500, LIMIT, np.float32), gather(np.zeros(500, np.int64)), np.full(2, 1e6)
+        )
         grown.order.settle()
 
     assert 0 <= grown.order.sign <= 1

@@ -3,6 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rnnd.codecs.sessions import Events
+from rnnd.daemon.prediction.broken import gather
 from rnnd.daemon.prediction.disorder import Disorder, UsualExcess
 
 COMPONENTS = 4
@@ -16,7 +17,7 @@ def excess_of(usual: UsualExcess, mean: float, variance: float, ticks: int) -> l
     result = []
     for _ in range(ticks):
         excess = rng.normal(mean, variance**0.5, LINES).astype(np.float32)
-        off, square = usual.correct(excess, allowed, places)[:, 0]
+        off, square = usual.correct(excess, allowed, gather(places))[:, 0]
         result.append(float(off / np.sqrt(square)))
     return result
 
