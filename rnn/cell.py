@@ -78,6 +78,7 @@ class Trace:
         self.dh = self.terms[0] if len(self.terms) == 1 else aligned((batch, hidden), dtype)
         self.sum_up = products.sum_up(self.terms, self.dh)
         self.dc, self.work = aligned((2, batch, hidden), dtype)  # LSTM: the gradient of c
+        self.turned = products.Turned(times * batch, hidden, cell.gates * hidden, dtype)
         self.forth: Views = cell.forth(self)
         self.back: Views = cell.back(self)
 
@@ -167,7 +168,7 @@ class Cell(ABC):
         columns = self.gates * self.hidden_size
         d = trace.d.reshape(-1, self.derivatives * self.hidden_size)
         before = trace.h[:-1].reshape(len(d), -1)
-        np.matmul(before.T, d[:, :columns], out=matrix(w_h))
+        trace.turned(before, d[:, :columns], matrix(w_h))
         d = d[:, -columns:]
         if is_indices(trace.x):
             sum_rows(trace.x.ravel(), d, out=matrix(w_x))

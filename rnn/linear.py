@@ -1,9 +1,10 @@
 """A linear map, over any number of leading axes at once."""
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from rnnd.rnn.parameters import Array, Indices, Parameters, glorot
-from rnnd.rnn.products import multiply_rows
+from rnnd.rnn.products import Turned, multiply_rows
 
 
 class Linear:
@@ -28,13 +29,23 @@ class Linear:
         out += p[self.b]
         return out
 
-    def backward(self, x: Array, dy: Array, gradients: Parameters) -> None:
+    def turned(self, rows: int, dtype: DTypeLike) -> Turned:
+        """Return what multiplies the matrices of `backward`, which have so many *rows*."""
+        return Turned(rows, self.input_size, self.output_size, dtype)
+
+    def backward(
+        self, x: Array, dy: Array, gradients: Parameters, turned: Turned | None = None
+    ) -> None:
         """Write the gradients of the weights, given what came in and the gradient of what went out.
 
         What *gradients* held under these names before is overwritten.
         """
         rows = dy.reshape(-1, self.output_size)
-        np.matmul(x.reshape(-1, self.input_size).T, rows, out=gradients[self.w])
+        x = x.reshape(-1, self.input_size)
+        if turned is None:
+            np.matmul(x.T, rows, out=gradients[self.w])
+        else:
+            turned(x, rows, gradients[self.w])
         np.matmul(np.ones(len(rows), rows.dtype), rows, out=gradients[self.b])
 
     def input_gradient(self, p: Parameters, dy: Array, out: Array | None = None) -> Array:

@@ -15,6 +15,7 @@ from rnnd.rnn.cell import Trace
 from rnnd.rnn.cells import CELLS
 from rnnd.rnn.linear import Linear
 from rnnd.rnn.parameters import Array, Indices, Parameters, aligned
+from rnnd.rnn.products import Turned
 
 NetworkStep: TypeAlias = "Callable[[Array | int, Array], tuple[Array, Array]]"
 """Gives the logits, (K,), and the next state, (S,), from one more vector or symbol and a state."""
@@ -34,8 +35,9 @@ class NetworkShape:
 class Tape:
     """The traces of all layers over a window, and the logits, of shape (T, B, K)."""
 
-    def __init__(self, traces: list[Trace], logits: Array) -> None:
+    def __init__(self, traces: list[Trace], logits: Array, turned: Turned) -> None:
         self.traces = traces
+        self.turned = turned  # for the gradient of the output's weights
         self.logits = logits
         self.masks: list[Array] = []
         self.dh = aligned(traces[-1].outputs.shape, logits.dtype)
@@ -77,7 +79,8 @@ class Network:
     def tape(self, times: int, batch: int, dtype: DTypeLike = np.float32) -> Tape:
         """Return work space for windows of *times* steps of *batch* streams."""
         traces = [cell.trace(times, batch, dtype) for cell in self.cells]
-        return Tape(traces, aligned((times, batch, self.shape.output_size), dtype))
+        turned = self.output.turned(times * batch, dtype)
+        return Tape(traces, aligned((times, batch, self.shape.output_size), dtype), turned)
 
     def forward(
         self, p: Parameters, x: Array | Indices, state: Array, tape: Tape | None = None
@@ -122,7 +125,7 @@ class Network:
 
     def backward(self, p: Parameters, tape: Tape, dlogits: Array, gradients: Parameters) -> None:
         """Write the gradients of all weights, given that of the logits, (T, B, K)."""
-        self.output.backward(tape.top, dlogits, gradients)
+        self.output.backward(tape.top, dlogits, gradients, tape.turned)
         dh = self.output.input_gradient(p, dlogits, out=tape.dh)
         for index in range(len(self.cells) - 1, -1, -1):
             if tape.masks:

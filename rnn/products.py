@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from rnnd.rnn.parameters import Array, aligned
 
@@ -25,6 +26,10 @@ SMALL = 10**6
 
 WIDE, NARROW = 64, 32
 """Columns of a block: those that the kernels do at once, and the fewest worth a product."""
+
+PART, PARTS, LARGE, TALL = 256, 1 << 19, 1 << 24, 128
+"""Rows of a part of a large product, numbers of all parts' results at most, what is large, and the
+most columns of which a few are read quickly."""
 
 NEAR = 10_000
 """Weights that the first cache holds while rows are multiplied by them."""
@@ -143,3 +148,34 @@ def multiply_rows(x: Array, w: Array, out: Array) -> None:
     for start in range(0, columns, n):
         part = slice(start, start + n)
         np.matmul(x, np.ascontiguousarray(w[:, part]), out=out[..., part])
+
+
+class Turned:
+    """Multiplies a matrix, turned over, with another of as many rows: gradients of weights.
+
+    For matrices of shape (*rows*, *height*) and (*rows*, *width*). Where small products are the
+    faster ones, the rows are cut into parts whose results are added up.
+    """
+
+    def __init__(self, rows: int, height: int, width: int, dtype: DTypeLike) -> None:
+        parts, self._wide = rows // PART, WIDE if width % WIDE == 0 else width
+        fits = rows == parts * PART and height % NARROW == 0 and height <= TALL
+        small = PART * NARROW * self._wide <= SMALL and parts * height * width <= PARTS
+        self._results: Array | None = None
+        if AVX512 and fits and small and rows * height * width >= LARGE:
+            self._results = aligned((parts, height, width), dtype)
+            self._ones = np.ones(parts, dtype)
+
+    def __call__(self, x: Array, d: Array, out: Array) -> None:
+        """Write into *out* the product of *x*, turned over, with *d*."""
+        assert out.flags.c_contiguous
+        if self._results is None:
+            np.matmul(x.T, d, out=out)
+            return
+        parts, height, width = self._results.shape
+        blocks = height // NARROW, width // self._wide
+        left = x.reshape(parts, PART, blocks[0], NARROW).transpose(0, 2, 3, 1)[:, :, None]
+        right = d.reshape(parts, PART, blocks[1], self._wide).swapaxes(1, 2)[:, None]
+        results = self._results.reshape(parts, blocks[0], NARROW, blocks[1], self._wide)
+        np.matmul(left, right, out=results.swapaxes(2, 3))
+        self._ones.dot(self._results.reshape(parts, -1), out.reshape(-1))

@@ -52,6 +52,21 @@ def test_the_terms_on_the_way_back_add_up_to_the_product(
     np.testing.assert_allclose(terms.sum(axis=0), expected, atol=1e-11)
 
 
+@pytest.mark.parametrize("rows", [2048, 2000])
+@pytest.mark.parametrize(("height", "width"), [(128, 384), (128, 65), (100, 100), (256, 256)])
+def test_a_product_added_up_from_parts_is_the_product(
+    monkeypatch: pytest.MonkeyPatch, rows: int, height: int, width: int
+) -> None:
+    monkeypatch.setattr(products, "AVX512", True)
+    rng = np.random.default_rng(0)
+    x, d = rng.normal(size=(rows, height)), rng.normal(size=(rows, 600))[:, :width]
+    out = np.empty((height, width))
+
+    products.Turned(rows, height, width, np.float64)(x, d, out)
+
+    np.testing.assert_allclose(out, x.T @ d, atol=1e-11)
+
+
 def test_blocks_are_used_where_they_are_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "AVX512", True)
 
