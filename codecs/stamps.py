@@ -144,8 +144,8 @@ class StampReader:
         if len(self._layouts) >= MAX_LAYOUTS or stamp is not self.stamps[0]:
             return False
         found = stamp.find(line)
-        if found is None or stamp is self._setting:
-            return False
+        if found is None or stamp is self._setting or "x" in found.re.groupindex:
+            return False  # of others, and of hexadecimal digits, there is no layout
         begin = Heads(line, np.zeros(1, np.intp), np.array([len(line) - 1])).begins(
             stamp, np.zeros(1, np.intp)
         )

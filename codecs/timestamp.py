@@ -95,6 +95,7 @@ FORMATS: tuple[Format, ...] = (
     Format("time", Kind.DATELESS, rb"(?P<H>\d\d):(?P<M>\d\d):(?P<S>\d\d)(?:[.,]\d+)?"),
     Format("time, AM or PM", Kind.DATELESS,
            rb"(?P<H>1[0-2]|0?[1-9]):(?P<M>\d\d)(?::(?P<S>\d\d))? ?(?P<p>[AaPp])[Mm]"),
+    Format("TAI64N", Kind.ABSOLUTE, rb"@4000000(?P<x>[0-9a-f]{9})(?:[0-9a-f]{8})?"),
     Format("since boot", Kind.MONOTONIC, rb"\[ {0,12}(?P<u>\d{1,9})\.\d{3}(?:\d{3})?\]"),
 )  # fmt: skip
 GLOG = Format("glog", Kind.YEARLESS, rb"(?P<m>0[1-9]|1[0-2])(?P<d>[0-3]\d) {hms}")
@@ -153,7 +154,7 @@ def seconds_of(fields: Mapping[str, Any]) -> Any:
     >>> seconds_of({"Y": 2001, "m": 9, "d": 9, "H": 1, "M": 46, "S": 40})
     1000000000
     """
-    for since in ("e", "u"):  # the epoch, or an unknown time
+    for since in ("e", "u", "x"):  # the epoch, an unknown time, or the epoch again
         if since in fields:
             return fields[since]
     clock = fields["H"] * 3600 + fields["M"] * 60 + fields.get("S", 0)
@@ -209,11 +210,15 @@ def century(year: Any) -> Any:
 def field_value(name: str, text: bytes) -> int:
     """Return the value of the field *name* as *text* gives it; months by name, zones in seconds.
 
+    TAI64 labels (Bernstein, "TAI64, TAI64N, and TAI64NA") count seconds in hexadecimal digits.
+
     >>> field_value("z", b"-03:30"), field_value("b", b"Feb"), field_value("p", b"P")
     (-12600, 2, 12)
     """
     if name == "b":
         return MONTHS.index(text[:3].lower()) + 1
+    if name == "x":  # International Atomic Time was 10 s ahead of the epoch's
+        return int(text, 16) - 10
     if name == "p":
         return 12 if text in b"Pp" else 0
     if name != "z":
