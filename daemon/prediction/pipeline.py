@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnd.codecs.base import Vector
+from rnnd.codecs.condense import condense
 from rnnd.codecs.health import Health
 from rnnd.codecs.log import HealthRule, LogCodec, LogSettings
 from rnnd.codecs.severity import Severity
@@ -197,6 +198,7 @@ class AppPipeline:
             known = self._parts.setdefault(part.tick, [])
             if not any(earlier.add(part) for earlier in known):
                 known.append(part)
+                self._parts[part.tick] = condense(self.codec, known)
 
     def _close_tick(self, number: int, parts: list[TickPart]) -> Prediction:
         tick = self._judged(self.codec.encode_tick(number, parts, self._judge))
