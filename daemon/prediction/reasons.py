@@ -29,6 +29,7 @@ LOOKED_AT = 10  # causes that are told apart
 FACTOR = 1.3  # of the odds, from which on a cause is worth telling
 BACK = 360  # ticks that a cause is followed back
 LONGEST = 300  # characters of a line
+LONG = 1000  # bytes of a text that is not kept: there may be thousands
 RED = 0  # the forecaster's event; its first horizon is the alarm's
 
 Kind = Literal[
@@ -108,7 +109,8 @@ class Reasons:
         self._groups = np.zeros((len(self._causes), len(self._names)), bool)
         for row, cause in enumerate(self._causes):
             self._groups[row, list(cause.features)] = True
-        self._lines: dict[int, tuple[bytes, bool]] = {}  # of each template, the newest last
+        # Of each template, the newest last: a line, or else the text of its kind.
+        self._lines: dict[int, tuple[bytes, bool]] = {}
         self._strangest: deque[tuple[float, int]] = deque(maxlen=max(1, round(SPANS[-1] / tick)))
 
     def note(self, parts: list[TickPart], strangest: tuple[float, int]) -> None:
@@ -118,11 +120,14 @@ class Reasons:
             for kind, template in zip(
                 reversed(part.kinds.tolist()), reversed(templates), strict=True
             ):
-                line = part.newest.get(kind)
                 self._lines.pop(template, None)
-                if template >= 0:
-                    text = line[:LONGEST] if line else part.table.texts[kind]
-                    self._lines[template] = text, bool(line)
+                if template < 0:
+                    continue
+                text, line = part.table.texts[kind], part.newest.get(kind)
+                if not line and len(text) > LONG:
+                    self._lines[template] = _message(text)[:LONGEST], True
+                else:
+                    self._lines[template] = (line[:LONGEST], True) if line else (text, False)
         self._strangest.append(strangest)
 
     def find(self, forecaster: Forecaster, codec: LogCodec, number: int) -> tuple[Reason, ...]:
