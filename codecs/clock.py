@@ -77,7 +77,7 @@ class Clock:
         is completed by *arrival*, the seconds since the epoch when the line came. Lines without a
         stamp belong to the line before, those before the first stamp to its tick.
         """
-        rows = np.flatnonzero(kinds)
+        rows = kinds.nonzero()[0]
         if not len(rows):
             assert self.tick is not None, "start() the clock of a log without timestamps"
             return np.full(len(stamps), self.tick), np.zeros(len(stamps), np.bool_)
@@ -137,7 +137,8 @@ class Clock:
         if times is None:
             return max(len(stamps) // 8, FEW) if len(stamps) > FEW else 0
         assert self.now is not None
-        gaps = np.diff(times, prepend=self.now)
+        gaps = np.empty_like(times)
+        gaps[0], gaps[1:] = times[0] - self.now, times[1:] - times[:-1]
         if gaps.min() >= 0:  # the usual case: in order
             if gaps.max() > DAY:
                 return int((gaps > DAY).argmax())

@@ -135,7 +135,7 @@ class Layout:
         np.not_equal(words[1:, -1], words[:-1, -1], out=change[1:])
         for word in words.T[:-1]:
             change[1:] |= word[1:] != word[:-1]
-        firsts = np.flatnonzero(change)
+        firsts = change.nonzero()[0]
         heads = np.ascontiguousarray(words[firsts].view(np.uint8).T)  # (bytes, heads)
         digits = heads[self._digits] - np.uint8(48)
         fits = (heads[self._alike] == self._wanted[:, None]).all(axis=0)

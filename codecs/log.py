@@ -115,13 +115,18 @@ class LogCodec:
 
     def count(self, piece: Piece) -> list[TickPart]:
         """Return the parts of ticks that a reader's lines make, in ascending order."""
-        edges = [0, *(np.flatnonzero(np.diff(piece.ticks)) + 1).tolist(), len(piece.ticks)]
-        run = np.repeat(np.arange(len(edges) - 1), np.diff(edges))
+        ticks, total = piece.ticks, len(piece.ticks)
+        firsts = [0, *((ticks[1:] != ticks[:-1]).nonzero()[0] + 1).tolist()]
+        edges = [*firsts, total]
+        run = np.zeros(total, np.intp)
+        if len(firsts) > 1:
+            run[firsts[1:]] = 1
+            run = run.cumsum()
         runs, kinds, counts, newest = _count_pairs(run, piece.kinds, len(self.kinds))
-        cuts = np.searchsorted(runs, np.arange(len(edges)))
-        sizes = np.diff(piece.came[np.array(edges[1:]) - 1], prepend=0)
-        late = np.add.reduceat(piece.late, edges[:-1], dtype=np.int64)
-        unparsed = np.add.reduceat(piece.unparsed, edges[:-1], dtype=np.int64)
+        cuts = np.searchsorted(runs, np.arange(len(edges))).tolist()
+        came = [0, *piece.came[np.array(edges[1:]) - 1].tolist()]
+        late = np.add.reduceat(piece.late, firsts, dtype=np.int64).tolist()
+        unparsed = np.add.reduceat(piece.unparsed, firsts, dtype=np.int64).tolist()
         sessions = piece.sessions
         if self._session:
             sessions = self._session.sessions(piece.data, piece.starts)
@@ -132,14 +137,14 @@ class LogCodec:
         for index, (begin, end) in enumerate(pairwise(edges)):
             here = slice(cuts[index], cuts[index + 1])
             part = TickPart(
-                tick=int(piece.ticks[begin]),
+                tick=int(ticks[begin]),
                 lines=end - begin,
-                bytes=int(sizes[index]),
+                bytes=came[index + 1] - came[index],
                 table=self.kinds,
                 kinds=kinds[here],
                 counts=counts[here],
-                unparsed=int(unparsed[index]),
-                late=int(late[index]),
+                unparsed=unparsed[index],
+                late=late[index],
                 newest=lines[index],
             )
             self._judge(part, piece, worst[index], newest[here], severities[here])
@@ -175,7 +180,7 @@ class LogCodec:
     ) -> list[dict[int, bytes]]:
         """Return the *newest* line of each kind that has numbers, by run of lines, in order."""
         wanted = kinds != CONTINUATION if self.settings.order else self.kinds.has_numbers[kinds]
-        told = np.flatnonzero(wanted)
+        told = wanted.nonzero()[0]
         told = told[np.lexsort((newest[told], runs[told]))]
         rows = newest[told]
         lines: list[dict[int, bytes]] = [{} for _ in range(int(runs[-1]) + 1)]
@@ -405,7 +410,7 @@ def _count_pairs(
         counts = np.bincount(keys, minlength=size)
         last = np.zeros(size, np.intp)
         last[keys] = np.arange(len(keys))  # of equal keys the last one stays
-        pairs = np.flatnonzero(counts)
+        pairs = counts.nonzero()[0]
         return pairs // limit, pairs % limit, counts[pairs], last[pairs]
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]

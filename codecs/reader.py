@@ -174,7 +174,7 @@ class Piece:
 
 def _lines(data: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return where the lines of *data* begin, and where their newlines are."""
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 10)
+    ends = (np.frombuffer(data, np.uint8) == 10).nonzero()[0]
     starts = np.empty_like(ends)
     starts[0], starts[1:] = 0, ends[:-1] + 1
     return starts, ends

@@ -123,7 +123,7 @@ class Kinds:
             kinds = np.array(self._learn(exact_signatures(data, begins, stops)), np.int64)
         else:
             kinds = self._by_shape(data, starts, ends, begins, stops)
-        numbered = np.flatnonzero(kinds < UNKNOWN)
+        numbered = (kinds < UNKNOWN).nonzero()[0]
         if len(numbered):
             kinds[numbered] = self._read(kinds[numbered], data, starts[numbered], ends[numbered])
         return kinds
@@ -145,7 +145,7 @@ class Kinds:
             known = self._shapes.known(place).get
             found = np.fromiter(map(known, shapes, repeat(UNKNOWN)), np.int64, len(shapes))
             kinds[first:last] = found
-            unknown = np.flatnonzero(found == UNKNOWN)
+            unknown = (found == UNKNOWN).nonzero()[0]
             if len(unknown):
                 lines += map(shapes.__getitem__, unknown.tolist())
                 missed += (unknown + first).tolist()
