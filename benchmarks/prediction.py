@@ -38,7 +38,7 @@ from predicting.stream import DATA, Floats, Stream, blue_gene, hpc, kept, simula
 SEEN = (10, 20, 40, 80)  # failures
 BUDGETS = (0.2, 1.0, 5.0)  # a day
 NETWORK = (
-    "learner", "experts", "additive", "evidence", "trust", "hazards", "foresight", "cells",
+    "learner", "experts", "additive", "evidence", "trust", "cause", "hazards", "foresight", "cells",
     "linear", "optimisers", "parameters", "replay", "standardise", "trees",
 )  # fmt: skip
 HEAD = f"{'':28}{'predicted':>10}{'AP':>8}{'skill':>8}{'calibr.':>9}{'lead':>10}"
