@@ -214,7 +214,7 @@ class LogCodec:
         known = len(self.templates)
         fresh = self.resolve(parts)
         counts, severities = self._add_up(parts)
-        self.readings.take(parts)
+        self.readings.take(number, parts)
         for table, kind in fresh:
             if table.templates[kind] == OVERFLOW:  # may find room later, when templates are joined
                 table.templates[kind] = UNRESOLVED

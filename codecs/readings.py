@@ -2,7 +2,8 @@
 
 The numbers of a template are watched by where they stand in its messages, or by the names of their
 fields; the first few of each. A line is read at the end of its tick, the newest of each template
-alone; and of that only the numbers that are features or may yet become some.
+alone; and of that only the numbers that are features or may yet become some. Counters are looked at
+in a few ticks only: one that goes back again and again, as memory in use does, is none.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,8 @@ from rnnd.codecs.signatures import Inner, Kind, Kinds
 from rnnd.codecs.slots import PLACES, Slots
 from rnnd.codecs.template import OVERFLOW, TemplateTable
 from rnnd.codecs.tick import TickPart
+
+LOOK = 61  # ticks from one look at counters to the next; a prime, since much comes every so often
 
 Reading: TypeAlias = tuple[int, int, list[tuple[int, int]]]
 """How lines of a kind are read: their template, how many words, and each number's word and key."""
@@ -45,33 +48,36 @@ class Readings:
         self._watched.clear()
         self._known.clear()
 
-    def take(self, parts: Iterable[TickPart]) -> None:
-        """Let the slots have the numbers in the newest line of each template in *parts*."""
+    def take(self, number: int, parts: Iterable[TickPart]) -> None:
+        """Let the slots have the numbers in the newest line of each template, in tick *number*."""
+        look = number % LOOK == 0
+        if look:
+            self._known.clear()
         newest: dict[int, tuple[bytes, Reading]] = {}
         for part in parts:
             if part.table is not self._table:
                 self._table = part.table
                 self._known.clear()
             for kind, line in part.newest.items():
-                reading = self._known.get(kind) or self._reading(part.table, kind)
+                reading = self._known.get(kind) or self._reading(part.table, kind, look)
                 newest[reading[0]] = line, reading
         full, update = self._slots.full, self._slots.update
         for line, (template, count, numbers) in newest.values():
             words = line.translate(DELIMITERS).split(None, count) if count else ()
             for place, key in numbers:
                 value = value_of(words[place]) if place < len(words) else None
-                if value is not None and not update(key, value):
+                if value is not None and not update(key, value) and not look:
                     self.forget(template)
-        if full != self._slots.full:
+        if look or full != self._slots.full:
             self._known.clear()
 
-    def _reading(self, table: Kinds, kind: Kind) -> Reading:
+    def _reading(self, table: Kinds, kind: Kind, counters: bool) -> Reading:
         """Find out how lines of a *kind* are read; it stays so until the slots have changed."""
         template = int(self._templates.joined[table.templates[kind]])
         watched = self._watched.get(template, {})
         known = [(place, watched.get(inner)) for place, inner in table.places(kind)]
         keys = [(place, template * PLACES + index) for place, index in known if index is not None]
-        numbers = [(place, key) for place, key in keys if self._slots.wants(key)]
+        numbers = [(place, key) for place, key in keys if self._slots.wants(key, counters=counters)]
         count = min(max([place + 1 for place, _ in numbers], default=0), MAX_WORDS)
         reading = template, count, numbers
         if template != OVERFLOW:  # which may find room later

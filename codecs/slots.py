@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 PLACES = 6  # numbers that are watched in a template
 SLOT_SAMPLES = 30  # values to be seen before a number becomes a feature
 SLOT_MEMORY = 20_000  # values over which the long-run mean of a slot reaches
-SURE = 100  # values after which what looks like a counter is one for good
+SURE = 100  # values after which what looks like a counter is looked at now and then only
+RETURNS = 2  # falls, by a deviation or more, after which what rises otherwise is no counter
+LARGE = 1e9  # what is larger is a name, unless it moves as a measure does
 STRAIGHT = 3.0  # deviations up to which a slot's value is told as it is
 FARTHEST = 25.0  # deviations; whatever is farther counts as this
 LATELY = 0.2  # weight of the newest value in a trend
 
-_RECORD = Struct("5d")
+_RECORD = Struct("8d")
 _COUNT = Struct("d")
 
 Floats = NDArray[np.float64]
@@ -32,14 +34,17 @@ class Slots:
     """The numbers in messages, each as its deviation from its own long-run mean.
 
     All numbers at the first `PLACES` numeric words of a template are watched. One that has come
-    often enough and is no identifier takes the next free slot of the vector, for ever.
+    often enough and is no identifier takes the next free slot of the vector, for ever. A counter
+    rises nearly always; so does a heap that fills, but it is emptied again and again.
     *values* and *trends* are where in the vector the newest value of each slot and the mean of its
     last few stand.
     """
 
     def __init__(self, values: Floats, trends: Floats, limit: int) -> None:
         size = limit * PLACES
-        self._watched = np.zeros((size, 5))  # number, mean, variance, last value, rises
+        # Of each: number, mean, variance, mean square of the steps, last value, greatest since it
+        # returned, how often it rose, and how often it returned, a deviation or more below that.
+        self._watched = np.zeros((size, 8))
         self._slot = np.full(size, -1, np.int64)
         self.owners = np.full(len(values), -1, np.int64)  # template * PLACES + place
         self._taken = 0
@@ -51,25 +56,35 @@ class Slots:
         """Whether no further number can become a feature."""
         return self._taken == len(self.owners)
 
-    def wants(self, key: int) -> bool:
-        """Return whether the number *key* is a feature or may become one."""
-        if self._slot[key] >= 0:
-            return True
-        count, *_, rises = _RECORD.unpack_from(self._records, key * _RECORD.size)
-        return not self.full and (count < SURE or rises <= 0.95 * count)
+    def wants(self, key: int, *, counters: bool = False) -> bool:
+        """Return whether the number *key* is a feature or may become one.
+
+        What is sure to be a counter is not wanted, unless *counters* are.
+        """
+        if self._slot[key] >= 0 or self.full:
+            return bool(self._slot[key] >= 0)
+        count, *_, rises, returns = _RECORD.unpack_from(self._records, key * _RECORD.size)
+        return counters or count < SURE or not _is_counter(count, rises, returns)
 
     def update(self, key: int, value: float) -> bool:
         """Take the newest *value* of the number *key*; return whether it `wants` another."""
         place = key * _RECORD.size
         slots = self._slot.data
-        count, mean, variance, last, rises = _RECORD.unpack_from(self._records, place)
+        known = _RECORD.unpack_from(self._records, place)
+        count, mean, variance, steps, last, peak, rises, returns = known
         slot = slots[key]
         count += 1
         if slot < 0 and value == mean == last and not variance:  # it has always been the same
             _COUNT.pack_into(self._records, place, count)
             return True
         rises += value > last
-        bound = 6 * sqrt(variance) + 1e-3 * abs(mean) + 1e-9 if count > SLOT_SAMPLES else inf
+        deviation = sqrt(variance)
+        if value > peak or count == 1:
+            peak = value
+        elif value < peak - deviation:
+            peak = value
+            returns += 1
+        bound = 6 * deviation + 1e-3 * abs(mean) + 1e-9 if count > SLOT_SAMPLES else inf
         near = value - mean
         if not -bound <= near <= bound:
             near = bound if near > 0 else -bound
@@ -77,10 +92,13 @@ class Slots:
         step = rate * near
         mean += step
         variance = (variance + step * near) * (1 - rate)
-        _RECORD.pack_into(self._records, place, count, mean, variance, value, rises)
+        if count > 1:
+            steps += rate * (min((value - last) ** 2, bound * bound) - steps)
+        known = count, mean, variance, steps, value, peak, rises, returns
+        _RECORD.pack_into(self._records, place, *known)
         size = abs(mean)
-        counter = rises > 0.95 * count
-        identifier = counter or size > 1e9
+        counter = _is_counter(count, rises, returns)
+        identifier = counter or (size > LARGE and _is_name(variance, steps, returns))
         if slot < 0:
             if identifier or count < SLOT_SAMPLES or not variance > 0 or self.full:
                 return not counter or count < SURE
@@ -103,7 +121,7 @@ class Slots:
     def number(self, slot: int) -> tuple[int, float, float]:
         """Return the template of the number in *slot*, its newest value and its long-run mean."""
         key = int(self.owners[slot])
-        _, mean, _, last, _ = self._watched[key].tolist()
+        _, mean, _, _, last, *_ = self._watched[key].tolist()
         return key // PLACES, last, mean
 
     def state(self, known: int) -> dict[str, Any]:
@@ -125,6 +143,21 @@ class Slots:
         self.owners[:], self.values[:] = state["owners"], state["value"]
         self.trends[:] = state["fast"]
         self._taken = int((self.owners >= 0).sum())
+
+
+def _is_counter(count: float, rises: float, returns: float) -> bool:
+    """Return whether a number that rose *rises* of *count* times is a counter."""
+    return rises > 0.95 * count and returns < RETURNS
+
+
+def _is_name(variance: float, steps: float, returns: float) -> bool:
+    """Return whether a large number jumps at random or only ever grows, and so measures nothing.
+
+    The mean square of the *steps* is twice the *variance* where values follow each other at random
+    (von Neumann, "Distribution of the ratio of the mean square successive difference to the
+    variance", 1941); bytes in use go up and down in smaller steps.
+    """
+    return steps > 0.5 * variance or returns < RETURNS
 
 
 def _bounded(deviations: float) -> float:

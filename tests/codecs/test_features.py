@@ -137,13 +137,43 @@ def test_a_counter_is_no_slot(step: int) -> None:
     assert (slots.owners == -1).all()
 
 
-def test_a_counter_is_read_no_more_when_it_is_sure_to_be_one() -> None:
+def test_a_counter_is_looked_at_now_and_then_only_when_it_is_sure_to_be_one() -> None:
     slots = Slots(np.zeros(4), np.zeros(4), 10)
 
     wanted = [slots.update(6, float(value)) for value in range(SURE)]
 
     assert wanted == [True] * (SURE - 1) + [False]
     assert not slots.wants(6)
+    assert slots.wants(6, counters=True)
+
+
+@pytest.mark.parametrize("every", [1, 2, 6, 60])
+def test_a_leak_that_fills_steadily_until_a_restart_empties_it_is_no_counter(every: int) -> None:
+    lines = {every * n: [b"INFO heap: %d kB used" % (3000 + 17 * (n % 300))] for n in range(1200)}
+
+    codec, ticks = run(lines, SMALL, every * 1200)
+
+    last = column(codec, ticks, "slot 0 value")[every * 900 :]
+    assert last[0] < -1.0  # just emptied
+    assert last[-1] > 1.0  # full
+
+
+def test_a_counter_that_goes_on_for_ever_stays_one() -> None:
+    lines = {n: [b"INFO wrote block %d" % n, b"INFO sum is %d" % (7 * n)] for n in range(2000)}
+
+    codec, _ = run(lines, SMALL, 2000)
+
+    assert (codec.features.slots.owners == -1).all()
+
+
+def test_bytes_in_use_are_a_number_however_large() -> None:
+    slots, rng = Slots(np.zeros(4), np.zeros(4), 10), np.random.default_rng(7)
+    used = 3e9 + np.cumsum(rng.normal(0, 1e7, 200))
+
+    for value in used:
+        slots.update(6, float(int(value)))
+
+    assert slots.values[0] != 0.0
 
 
 def test_a_number_that_never_changed_is_read_on_for_it_may_yet() -> None:
