@@ -31,6 +31,7 @@ class Readings:
         self._watched: dict[int, dict[Inner, int]] = {}  # the places in each template's messages
         self._table: Kinds | None = None
         self._known: dict[Kind, Reading] = {}  # of kinds of that table
+        self._looks: dict[Kind, Reading] = {}  # the same, counters included
 
     def __contains__(self, template: int) -> bool:
         return template in self._watched
@@ -41,35 +42,43 @@ class Readings:
 
     def forget(self, template: int) -> None:
         """Forget how the kinds of a *template* are read: that, or what it is, has changed."""
-        self._known = {kind: known for kind, known in self._known.items() if known[0] != template}
+        for readings in (self._known, self._looks):
+            for kind in [kind for kind, known in readings.items() if known[0] == template]:
+                del readings[kind]
+
+    def _forget_all(self) -> None:
+        self._known.clear()
+        self._looks.clear()
 
     def clear(self) -> None:
         """Forget everything."""
         self._watched.clear()
-        self._known.clear()
+        self._forget_all()
 
     def take(self, number: int, parts: Iterable[TickPart]) -> None:
         """Let the slots have the numbers in the newest line of each template, in tick *number*."""
         look = number % LOOK == 0
-        if look:
-            self._known.clear()
+        readings = self._looks if look else self._known
         newest: dict[int, tuple[bytes, Reading]] = {}
         for part in parts:
             if part.table is not self._table:
                 self._table = part.table
-                self._known.clear()
+                self._forget_all()
             for kind, line in part.newest.items():
-                reading = self._known.get(kind) or self._reading(part.table, kind, look)
+                reading = readings.get(kind) or self._reading(part.table, kind, look)
                 newest[reading[0]] = line, reading
-        full, update = self._slots.full, self._slots.update
+        taken, update, wants = self._slots.taken, self._slots.update, self._slots.wants
         for line, (template, count, numbers) in newest.values():
             words = line.translate(DELIMITERS).split(None, count) if count else ()
             for place, key in numbers:
                 value = value_of(words[place]) if place < len(words) else None
-                if value is not None and not update(key, value) and not look:
+                if value is None:
+                    continue
+                wanted = not look or wants(key)
+                if update(key, value) != wanted:
                     self.forget(template)
-        if look or full != self._slots.full:
-            self._known.clear()
+        if taken != self._slots.taken:
+            self._forget_all()
 
     def _reading(self, table: Kinds, kind: Kind, counters: bool) -> Reading:
         """Find out how lines of a *kind* are read; it stays so until the slots have changed."""
@@ -81,7 +90,7 @@ class Readings:
         count = min(max([place + 1 for place, _ in numbers], default=0), MAX_WORDS)
         reading = template, count, numbers
         if template != OVERFLOW:  # which may find room later
-            self._known[kind] = reading
+            (self._looks if counters else self._known)[kind] = reading
         return reading
 
     def field_in(self, slot: int) -> str:

@@ -18,6 +18,7 @@ PLACES = 6  # numbers that are watched in a template
 SLOT_SAMPLES = 30  # values to be seen before a number becomes a feature
 SLOT_MEMORY = 20_000  # values over which the long-run mean of a slot reaches
 SURE = 100  # values after which what looks like a counter is looked at now and then only
+COUNTS = 0.95  # of the values of a counter, and more, are greater than the one before
 RETURNS = 2  # falls, by a deviation or more, after which what rises otherwise is no counter
 LARGE = 1e9  # what is larger is a name, unless it moves as a measure does
 STRAIGHT = 3.0  # deviations up to which a slot's value is told as it is
@@ -47,14 +48,14 @@ class Slots:
         self._watched = np.zeros((size, 8))
         self._slot = np.full(size, -1, np.int64)
         self.owners = np.full(len(values), -1, np.int64)  # template * PLACES + place
-        self._taken = 0
+        self.taken = 0  # how many slots have an owner
         self.values, self.trends = values, trends
         self._records = self._watched.data.cast("B")
 
     @property
     def full(self) -> bool:
         """Whether no further number can become a feature."""
-        return self._taken == len(self.owners)
+        return self.taken == len(self.owners)
 
     def wants(self, key: int, *, counters: bool = False) -> bool:
         """Return whether the number *key* is a feature or may become one.
@@ -64,14 +65,15 @@ class Slots:
         if self._slot[key] >= 0 or self.full:
             return bool(self._slot[key] >= 0)
         count, *_, rises, returns = _RECORD.unpack_from(self._records, key * _RECORD.size)
-        return counters or count < SURE or not _is_counter(count, rises, returns)
+        return counters or count < SURE or returns >= RETURNS or rises <= COUNTS * count
 
     def update(self, key: int, value: float) -> bool:
         """Take the newest *value* of the number *key*; return whether it `wants` another."""
         place = key * _RECORD.size
         slots = self._slot.data
-        known = _RECORD.unpack_from(self._records, place)
-        count, mean, variance, steps, last, peak, rises, returns = known
+        (count, mean, variance, steps, last, peak, rises, returns) = _RECORD.unpack_from(
+            self._records, place
+        )
         slot = slots[key]
         count += 1
         if slot < 0 and value == mean == last and not variance:  # it has always been the same
@@ -92,12 +94,13 @@ class Slots:
         step = rate * near
         mean += step
         variance = (variance + step * near) * (1 - rate)
-        if count > 1:
-            steps += rate * (min((value - last) ** 2, bound * bound) - steps)
-        known = count, mean, variance, steps, value, peak, rises, returns
-        _RECORD.pack_into(self._records, place, *known)
         size = abs(mean)
-        counter = _is_counter(count, rises, returns)
+        if size > LARGE and count > 1:
+            steps += rate * (min((value - last) ** 2, bound * bound) - steps)
+        _RECORD.pack_into(
+            self._records, place, count, mean, variance, steps, value, peak, rises, returns
+        )
+        counter = returns < RETURNS and rises > COUNTS * count
         identifier = counter or (size > LARGE and _is_name(variance, steps, returns))
         if slot < 0:
             if identifier or count < SLOT_SAMPLES or not variance > 0 or self.full:
@@ -113,9 +116,9 @@ class Slots:
 
     def _take(self, key: int) -> int:
         """Give the number *key* the next free slot."""
-        slot = self._taken
+        slot = self.taken
         self.owners[slot] = key
-        self._taken += 1
+        self.taken += 1
         return slot
 
     def number(self, slot: int) -> tuple[int, float, float]:
@@ -142,12 +145,7 @@ class Slots:
         self._slot[:size] = state["slot"]
         self.owners[:], self.values[:] = state["owners"], state["value"]
         self.trends[:] = state["fast"]
-        self._taken = int((self.owners >= 0).sum())
-
-
-def _is_counter(count: float, rises: float, returns: float) -> bool:
-    """Return whether a number that rose *rises* of *count* times is a counter."""
-    return rises > 0.95 * count and returns < RETURNS
+        self.taken = int((self.owners >= 0).sum())
 
 
 def _is_name(variance: float, steps: float, returns: float) -> bool:
