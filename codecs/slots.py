@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 PLACES = 6  # numbers that are watched in a template
 SLOT_SAMPLES = 30  # values to be seen before a number becomes a feature
 SLOT_MEMORY = 20_000  # values over which the long-run mean of a slot reaches
-SURE = 100  # values after which what looks like a counter is looked at now and then only
+SURE = 60  # values after which what looks like a counter is looked at now and then only
 COUNTS = 0.95  # of the values of a counter, and more, are greater than the one before
 RETURNS = 2  # falls, by a deviation or more, after which what rises otherwise is no counter
 LARGE = 1e9  # what is larger is a name, unless it moves as a measure does
