@@ -67,7 +67,7 @@ class Readings:
             for kind, line in part.newest.items():
                 reading = readings.get(kind) or self._reading(part.table, kind, look)
                 newest[reading[0]] = line, reading
-        taken, update, wants = self._slots.taken, self._slots.update, self._slots.wants
+        full, update, wants = self._slots.full, self._slots.update, self._slots.wants
         for line, (template, count, numbers) in newest.values():
             words = line.translate(DELIMITERS).split(None, count) if count else ()
             for place, key in numbers:
@@ -77,7 +77,7 @@ class Readings:
                 wanted = not look or wants(key)
                 if update(key, value) != wanted:
                     self.forget(template)
-        if taken != self._slots.taken:
+        if full != self._slots.full:
             self._forget_all()
 
     def _reading(self, table: Kinds, kind: Kind, counters: bool) -> Reading:

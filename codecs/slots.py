@@ -48,14 +48,14 @@ class Slots:
         self._watched = np.zeros((size, 8))
         self._slot = np.full(size, -1, np.int64)
         self.owners = np.full(len(values), -1, np.int64)  # template * PLACES + place
-        self.taken = 0  # how many slots have an owner
+        self._taken = 0
         self.values, self.trends = values, trends
         self._records = self._watched.data.cast("B")
 
     @property
     def full(self) -> bool:
         """Whether no further number can become a feature."""
-        return self.taken == len(self.owners)
+        return self._taken == len(self.owners)
 
     def wants(self, key: int, *, counters: bool = False) -> bool:
         """Return whether the number *key* is a feature or may become one.
@@ -116,9 +116,9 @@ class Slots:
 
     def _take(self, key: int) -> int:
         """Give the number *key* the next free slot."""
-        slot = self.taken
+        slot = self._taken
         self.owners[slot] = key
-        self.taken += 1
+        self._taken += 1
         return slot
 
     def number(self, slot: int) -> tuple[int, float, float]:
@@ -145,7 +145,7 @@ class Slots:
         self._slot[:size] = state["slot"]
         self.owners[:], self.values[:] = state["owners"], state["value"]
         self.trends[:] = state["fast"]
-        self.taken = int((self.owners >= 0).sum())
+        self._taken = int((self.owners >= 0).sum())
 
 
 def _is_name(variance: float, steps: float, returns: float) -> bool:
