@@ -25,12 +25,13 @@ def condense(codec: LogCodec, parts: Sequence[TickPart]) -> list[TickPart]:
     """
     if len({id(part.table) for part in parts}) <= MAX_TABLES:
         return list(parts)
-    codec.resolve(parts)
+    fresh = codec.resolve(parts)
     condensed: list[TickPart] = []
     for part in parts:
         whole = part if part.table is codec.kinds else _condensed(codec, part)
         if not any(earlier.add(whole) for earlier in condensed):
             condensed.append(whole)
+    codec.leave_open(fresh)
     return condensed
 
 
@@ -45,7 +46,7 @@ def _condensed(codec: LogCodec, part: TickPart) -> TickPart:
         if (template, severity) not in known:
             text = old.texts[kind] if template == OVERFLOW else codec.templates.examples[template]
             now = known[template, severity] = table.kind_of(text, Severity(severity))
-            if table.templates[now] == UNRESOLVED:
+            if template != OVERFLOW and table.templates[now] == UNRESOLVED:
                 table.templates[now] = template
         return known[template, severity]
 

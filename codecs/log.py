@@ -6,8 +6,7 @@
                                  → vector     features
 
 The fast path touches no line by itself: a chunk of lines goes through array operations and one
-dictionary look-up a line. The results do not depend on where the stream was cut into chunks, nor on
-the interleaving of several sources within a tick.
+dictionary look-up a line. The results do not depend on where the stream was cut into chunks.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -91,6 +90,7 @@ class LogCodec:
         self.features = TickFeatures(
             settings.tick, settings.buckets, settings.slots, settings.max_templates
         )
+        self._told = len(self.templates)  # templates that a tick has told of
         self.readings = Readings(self.features.slots, self.templates)
         self.feature_names, self.feature_groups = self.features.names, self.features.groups
         self.absences = Absences(settings.tick, settings.max_templates)
@@ -211,17 +211,15 @@ class LogCodec:
 
         With a *judge* it is at least as bad as that says of its severities.
         """
-        known = len(self.templates)
         fresh = self.resolve(parts)
         counts, severities = self._add_up(parts)
         self.readings.take(number, parts)
-        for table, kind in fresh:
-            if table.templates[kind] == OVERFLOW:  # may find room later, when templates are joined
-                table.templates[kind] = UNRESOLVED
+        self.leave_open(fresh)
         observed = max([part.health for part in parts], default=Health.GREEN)
         if judge is not None:
             observed = max(observed, judge(number, np.array(severities, np.float64)))
-        new = len(self.templates) - known
+        new = len(self.templates) - self._told
+        self._told += new
         return Tick(
             number=number,
             vector=self.features.encode(number, counts, severities, new, observed),
@@ -253,6 +251,15 @@ class LogCodec:
                     severities[told[kind]] += lines
         return dict(sorted(every.items())), severities
 
+    def leave_open(self, fresh: Iterable[tuple[Kinds, int]]) -> None:
+        """Let those of the *fresh* kinds that found no room seek it anew when they come again.
+
+        There may be some later, when templates are joined.
+        """
+        for table, kind in fresh:
+            if table.templates[kind] == OVERFLOW:
+                table.templates[kind] = UNRESOLVED
+
     def resolve(self, parts: Sequence[TickPart]) -> list[tuple[Kinds, int]]:
         """Give every kind its template; new ones in the order of their texts, not of arrival.
 
@@ -273,7 +280,7 @@ class LogCodec:
         for template, older in self.templates.joins:
             self.features.buckets.join(template, older)
             self.absences.join(template, older)
-            self.readings.forget(template)
+        self.readings.forget({template for template, _ in self.templates.joins})
         self.templates.joins.clear()
         return [pair for pairs in fresh.values() for pair in pairs]
 
@@ -325,6 +332,7 @@ class LogCodec:
             "templates": self.templates.state(),
             "features": self.features.state(len(self.templates)),
             "absences": self.absences.state(len(self.templates)),
+            "told": self._told,
             "readers": {source: reader.state() for source, reader in self._readers.items()},
         }
 
@@ -337,6 +345,7 @@ class LogCodec:
             self._note(template, unpack(self.templates.examples[template]))
         self.features.restore(state["features"])
         self.absences.restore(state["absences"])
+        self._told = int(state["told"])
         for source, saved in state["readers"].items():
             self.reader(source).restore(saved)
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 MAX_WORDS = 96  # words of a line among which numbers are looked for
-LONGEST = 40  # bytes at the end of a word that tell whether a number behind it names something
+LONGEST = 64  # bytes of a word that may be a number
 MAX_NUMBERS = 8  # numbers read from one line
 MAX_DIGITS = 15  # of a number, before its point; longer ones are names
 
@@ -82,7 +82,7 @@ def value_of(word: bytes) -> float | None:
     """
     if word.isdigit() and len(word) <= MAX_DIGITS:
         return float(word)
-    return _value_in(word)
+    return _value_in(word) if len(word) <= LONGEST else None
 
 
 @lru_cache(maxsize=4096)

@@ -6,7 +6,7 @@ alone; and of that only the numbers that are features or may yet become some. Co
 in a few ticks only: one that goes back again and again, as memory in use does, is none.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import TypeAlias
 
 from rnnd.codecs.numbers import MAX_WORDS, value_of
@@ -40,11 +40,12 @@ class Readings:
         """Let the numbers at *places* of a new *template*'s messages be watched."""
         self._watched[template] = {place: index for index, place in enumerate(places[:PLACES])}
 
-    def forget(self, template: int) -> None:
-        """Forget how the kinds of a *template* are read: that, or what it is, has changed."""
-        for readings in (self._known, self._looks):
-            for kind in [kind for kind, known in readings.items() if known[0] == template]:
-                del readings[kind]
+    def forget(self, templates: Set[int]) -> None:
+        """Forget how the kinds of *templates* are read: that, or what these are, has changed."""
+        if templates:
+            for readings in (self._known, self._looks):
+                for kind in [kind for kind, known in readings.items() if known[0] in templates]:
+                    del readings[kind]
 
     def _forget_all(self) -> None:
         self._known.clear()
@@ -66,7 +67,9 @@ class Readings:
                 self._forget_all()
             for kind, line in part.newest.items():
                 reading = readings.get(kind) or self._reading(part.table, kind, look)
+                newest.pop(reading[0], None)  # the order is that of the lines
                 newest[reading[0]] = line, reading
+        changed: set[int] = set()
         full, update, wants = self._slots.full, self._slots.update, self._slots.wants
         for line, (template, count, numbers) in newest.values():
             words = line.translate(DELIMITERS).split(None, count) if count else ()
@@ -76,7 +79,8 @@ class Readings:
                     continue
                 wanted = not look or wants(key)
                 if update(key, value) != wanted:
-                    self.forget(template)
+                    changed.add(template)
+        self.forget(changed)
         if full != self._slots.full:
             self._forget_all()
 

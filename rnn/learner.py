@@ -193,6 +193,7 @@ class Forecaster:
         if self._sign is None:
             return said
         newest = self._levels[(self._now - len(rows) + np.arange(len(rows))) % self._ring]
+        newest[: max(0, len(rows) - self._ring)] = 0  # what is not remembered any more
         return self._cause.join(said, newest[:, None] * ~usual[:, self._sign], immune)
 
     def _read(self, x: Vector, onset: NDArray[np.bool_]) -> tuple[NDArray[np.int8], float]:

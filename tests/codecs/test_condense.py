@@ -5,6 +5,10 @@ from collections import Counter
 import pytest
 
 from rnnd.codecs import signatures
+from rnnd.codecs.condense import condense
+from rnnd.codecs.log import LogCodec, LogSettings
+from rnnd.codecs.template import OVERFLOW
+from rnnd.codecs.tick import TickPart
 from rnnd.config.schema import AppSettings
 from rnnd.daemon.prediction.pipeline import AppPipeline
 from rnnd.rnn.checkpoint import flatten, pack, unflatten, unpack
@@ -74,3 +78,21 @@ def test_what_was_condensed_can_be_saved(monkeypatch: pytest.MonkeyPatch) -> Non
     other.restore(unflatten(*unpack("app", pack("app", *flatten(pipeline.state())))))
 
     assert told(other)[:2] == told(pipeline)[:2]
+
+
+def test_templates_made_early_are_told_as_new_and_a_line_without_one_seeks_it_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(signatures, "MAX_KINDS", 50)
+    codec = LogCodec(LogSettings(max_templates=20))
+    reader, parts = codec.reader("app.log"), list[TickPart]()
+
+    for feed in range(20):
+        for part in reader.feed(lines(100 * feed, 100), 0.0):
+            if not any(earlier.add(part) for earlier in parts):
+                parts = condense(codec, [*parts, part])
+
+    assert not (codec.kinds.templates[: len(codec.kinds)] == OVERFLOW).any()
+    tick = codec.encode_tick(parts[0].tick, parts)
+    assert tick.new_templates == len(codec.templates) - 1 > 10
+    assert tick.counts[OVERFLOW] > 1000

@@ -1,11 +1,14 @@
+import copy
+
 import numpy as np
 import pytest
 
 from rnnd.codecs.buckets import SETTLED, Buckets
 from rnnd.codecs.log import LogCodec, LogSettings
 from rnnd.codecs.overdue import GAP_SAMPLES, Overdue
+from rnnd.codecs.signatures import Kinds
 from rnnd.codecs.slots import SLOT_SAMPLES, SURE, Slots
-from rnnd.codecs.tick import Tick
+from rnnd.codecs.tick import Tick, TickPart
 
 
 def run(
@@ -226,3 +229,35 @@ def test_smoothed_counts_rise_at_once_and_fall_slowly() -> None:
     assert quick[59] > 0.99 * np.log(2)
     assert quick[119] < 0.01
     assert slow[119] > 0.1
+
+
+def test_which_number_gets_the_last_slot_does_not_depend_on_how_a_tick_is_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(7)
+
+    def line(second: int, message: bytes) -> bytes:
+        return b"%d.0 INFO %s\n" % (1_700_000_000 + second, message % rng.integers(100))
+
+    alpha, beta = b"alpha took %d ms", b"beta used queue %d deep now"
+    whole = LogCodec(LogSettings(tick=10.0, slots=1))
+    parts: dict[int, list[TickPart]] = {}
+    for second in range(0, 290, 10):
+        for part in whole.reader("").feed(line(second, alpha) + line(second, beta), 0.0):
+            parts.setdefault(part.tick, []).append(part)
+    begun = whole.reader("").feed(line(290, alpha), 0.0)[-1]
+    for tick in sorted(parts):
+        whole.encode_tick(tick, parts[tick])
+    restored = LogCodec(whole.settings)
+    restored.restore(copy.deepcopy(whole.state()))
+    saved = whole.save_part(begun)
+    whole.kinds = Kinds()  # as when a table is full
+    owners = []
+    for codec, first in ((whole, begun), (restored, restored.load_part(saved))):
+        rest = codec.reader("").feed(line(292, beta) + line(293, alpha), 0.0)
+        cut = [first] if first.add(rest[0]) else [first, rest[0]]
+        codec.encode_tick(first.tick, cut)
+        owners.append((len(cut), codec.features.slots.owners.tolist()))
+
+    assert [number for number, _ in owners] == [2, 1]
+    assert owners[0][1] == owners[1][1] != [-1]
