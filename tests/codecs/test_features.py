@@ -3,6 +3,7 @@ import copy
 import numpy as np
 import pytest
 
+from rnnd.codecs import numbers
 from rnnd.codecs.buckets import SETTLED, Buckets
 from rnnd.codecs.log import LogCodec, LogSettings
 from rnnd.codecs.overdue import GAP_SAMPLES, Overdue
@@ -261,3 +262,12 @@ def test_which_number_gets_the_last_slot_does_not_depend_on_how_a_tick_is_cut(
 
     assert [number for number, _ in owners] == [2, 1]
     assert owners[0][1] == owners[1][1] != [-1]
+
+
+def test_a_word_longer_than_any_number_is_none_and_is_not_remembered() -> None:
+    before = numbers._value_in.cache_info().currsize
+
+    assert numbers.value_of(b"x" * 16_000) is None
+    assert numbers.value_of(b"7" * 16_000) is None
+
+    assert numbers._value_in.cache_info().currsize == before

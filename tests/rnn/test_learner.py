@@ -253,6 +253,21 @@ def test_without_its_sign_a_cause_says_nothing() -> None:
     assert before[0] < now[0] - 0.3
 
 
+def test_a_sign_of_longer_ago_than_is_remembered_is_not_made_up() -> None:
+    forecaster = Forecaster(np.zeros(5, np.int64), (2, 6), 1, SMALL, 0, 4)
+    x = np.zeros((150, 5), np.float32)
+    x[-5:, 4] = 0.6
+    play(forecaster, x, np.zeros(150, bool))
+    given = np.zeros((2, forecaster.causes), bool)
+    given[1, 4] = True
+
+    told = forecaster.what_if(given, 100)[:, :, 0, 0]
+
+    acted = told[:, 0] > told[:, 1] + 0.005
+    assert acted[-5:].all()
+    assert not acted[:-5].any()
+
+
 def test_a_forecaster_with_a_cause_goes_on_identically() -> None:
     x, onset = signed(900)
     one, other = (Forecaster(np.zeros(5, np.int64), (8, 30), 1, SMALL, 0, 4) for _ in range(2))
