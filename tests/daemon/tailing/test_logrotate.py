@@ -96,4 +96,6 @@ def test_logrotate_loses_us_no_line_but_its_own(tmp_path: Path, mode: str) -> No
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         kept.update(data.splitlines(keepends=True))
     assert [one for one, count in Counter(given).items() if count > 1] == []
-    assert set(kept) - set(given) == set()
+    # A copy may end within a line that was read whole before the log was emptied.
+    torn = {one for one in kept if not one.endswith(b"\n") and any(g.startswith(one) for g in given)}
+    assert set(kept) - set(given) - torn == set()
