@@ -97,5 +97,7 @@ def test_logrotate_loses_us_no_line_but_its_own(tmp_path: Path, mode: str) -> No
         kept.update(data.splitlines(keepends=True))
     assert [one for one, count in Counter(given).items() if count > 1] == []
     # A copy may end within a line that was read whole before the log was emptied.
-    torn = {one for one in kept if not one.endswith(b"\n") and any(g.startswith(one) for g in given)}
+    torn = {
+        one for one in kept if not one.endswith(b"\n") and any(g.startswith(one) for g in given)
+    }
     assert set(kept) - set(given) - torn == set()
