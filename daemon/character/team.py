@@ -197,9 +197,12 @@ class Worker:
         except (EOFError, OSError) as error:
             raise RnndError("training: a process has died") from error
 
-    def close(self) -> None:
-        """Let the process end, and wait until it has."""
+    def leave(self) -> None:
+        """Let the process end once the later ones have ended, which hold copies of this end."""
         self._connection.close()
+
+    def join(self) -> None:
+        """Wait until the process has ended."""
         self._process.join()
 
 

@@ -119,7 +119,9 @@ class Training(AbstractContextManager["Training"]):
 
     def __exit__(self, *_: object) -> None:
         for worker in self._workers:
-            worker.close()
+            worker.leave()
+        for worker in self._workers:
+            worker.join()
         self._workers = []
 
     def state(self) -> dict[str, Any]:

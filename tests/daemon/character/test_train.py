@@ -3,6 +3,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def test_a_training_stopped_and_resumed_gives_the_bytes_of_one_that_was_not(
     tmp_path: Path, processes: int
 ) -> None:
     settings = TrainingSettings(
-        hidden=12, batch=4, length=16, epochs=4, dropout=0.2, processes=processes
+        hidden=12, batch=4, length=8, epochs=4, dropout=0.2, processes=processes
     )
     straight, first = loop(tmp_path / "straight", settings), loop(tmp_path / "model", settings)
     with straight.training:
@@ -148,6 +149,24 @@ def test_waiting_for_each_other_asleep_or_awake_gives_the_same_bits(
 
     with Training(settings, 20, symbols) as training:
         assert [training.step(0.5) for _ in range(3)] == losses
+
+
+def test_three_processes_end_with_the_training() -> None:
+    codec = CharCodec.of(TEXT)
+    settings = TrainingSettings(hidden=12, batch=4, length=8, processes=3)
+    training = Training(settings, len(codec.alphabet), codec.symbols(TEXT))
+    training.step(0.5)
+    processes = [worker._process for worker in training._workers]
+    ending = threading.Thread(target=training.__exit__, daemon=True)
+
+    ending.start()
+    ending.join(60)
+
+    assert len(processes) == 2
+    alive = [process for process in processes if process.is_alive()]
+    for process in alive:
+        process.kill()
+    assert not alive
 
 
 def test_a_process_that_dies_ends_the_training_with_a_message() -> None:
