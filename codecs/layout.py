@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from rnnd.codecs.timestamp import (
     HEAD,
@@ -26,6 +26,10 @@ from rnnd.codecs.timestamp import (
 Ints = NDArray[np.int64]
 Places = NDArray[np.intp]
 
+# Eight bytes are looked at as one number. A byte's top bit tells that it is no digit: without its
+# zero (0x30) it is above 9, and 0x76 more reach that bit, or it has it already.
+_ZEROS, _SIXES, _TOPS = (np.uint64(byte * 0x0101010101010101) for byte in (0x30, 0x76, 0x80))
+
 _IS_SPACE = bytes(bytes([byte]).isspace() for byte in range(256))
 
 
@@ -40,9 +44,9 @@ class Heads:
         self._keys: dict[bytes, Places] = {}  # where the values of keys begin
         self.text = np.frombuffer(data, np.uint8)
 
-    def begins(self, stamp: Stamp, rows: Places) -> Places:
-        """Return where the head begins that *stamp* is in, or -1, for each of the lines *rows*."""
-        starts = self._starts[rows]
+    def begins(self, stamp: Stamp, rows: Places | None = None) -> Places:
+        """Return where the head begins that *stamp* is in, or -1, for the lines *rows* or all."""
+        starts = self._starts if rows is None else self._starts[rows]
         if stamp.words == 0:
             return starts
         if stamp.words > 0:
@@ -52,15 +56,18 @@ class Heads:
             words = self._all_values(stamp.key)
             number = np.searchsorted(words, starts)
         begins = np.append(words, len(self._data))[np.minimum(number, len(words))]
-        begins[begins >= self._ends[rows]] = -1
+        begins[begins >= (self._ends if rows is None else self._ends[rows])] = -1
         if stamp.words < 0:
             begins[self.text[starts] != ord("{")] = -1
         return begins
 
-    def limits(self, stamp: Stamp, rows: Places) -> Places:
-        """Return where the head must have ended, for each of the lines *rows*."""
+    def limits(self, stamp: Stamp, rows: Places | None = None) -> Places:
+        """Return where the head must have ended, for the lines *rows* or all."""
         head = HEAD if stamp.words >= 0 else HEAD_JSON
-        return np.minimum(self._ends[rows] + 1, self._starts[rows] + head)
+        starts, ends = self._starts, self._ends
+        if rows is not None:
+            starts, ends = starts[rows], ends[rows]
+        return np.minimum(ends + 1, starts + head)
 
     def _all_words(self) -> Places:
         if self._words is None:
@@ -99,7 +106,6 @@ class Layout:
         digit = (shape >= 48) & (shape < 58)
         if "z" in found.re.groupindex and found["z"] is not None:
             digit[slice(*span("z"))] = False  # another offset is another layout
-        self._digits = np.flatnonzero(digit)
         month = span("b") if "b" in found.re.groupindex else (0, 0)
         alike = ~digit
         alike[month[0] : month[0] + 3 if month[1] else 0] = False
@@ -107,39 +113,46 @@ class Layout:
         self._weekday = weekday.start() if weekday else -1
         if weekday:
             alike[weekday.start() : weekday.start() + 3] = False
-        self._alike = np.flatnonzero(alike)
-        self._wanted = shape[self._alike]
+        self.width = len(head)
+        self._inside = _in_words(np.full(self.width, 255))
+        self._digit = _in_words(digit * 255)
+        self._alike = _in_words(alike * 255)
+        self._wanted = _in_words(alike * shape)
         self._month = month[0] if month[1] else -1
         names = (name for name in found.re.groupindex if name not in ("stamp", "b", "z", "p"))
         self._fields = [name for name in names if found[name] is not None]
         place = np.arange(len(head))
-        values = np.array([_place_values(place, *span(name)) for name in self._fields])
-        self._values = values[:, self._digits]  # what a digit is worth in each field
+        worth = np.zeros((len(self._inside) * 8, len(self._fields)))
+        for index, name in enumerate(self._fields):
+            worth[: self.width, index] = digit * _place_values(place, *span(name))
+        self._worth = worth.reshape(-1, 8, len(self._fields))  # of a digit of each word, by field
         self._constants = {
             name: field_value(name, found[name])
             for name in ("z", "p")
             if name in found.re.groupindex and found[name] is not None
         }
         self._vague = "Y" not in self._fields and "y" not in self._fields and "d" in self._fields
-        self.width = len(head)
-        self._bytes = -(-self.width // 8) * 8
-        mask = np.zeros(8, np.uint8)
-        mask[: self.width - self._bytes + 8] = 255
-        self._mask = mask.view(np.uint64)[0]  # of the last word
 
     def read(self, text: NDArray[np.uint8], begins: Places) -> tuple[NDArray[np.bool_], Ints]:
         """Return which heads in *text* at *begins* have this layout, and the seconds of those."""
         words = self._words(text, begins)
         # Many lines a second have one timestamp, which is read once.
         change = np.ones(len(begins), np.bool_)
-        np.not_equal(words[1:, -1], words[:-1, -1], out=change[1:])
-        for word in words.T[:-1]:
+        np.not_equal(words[-1, 1:], words[-1, :-1], out=change[1:])
+        for word in words[:-1]:
             change[1:] |= word[1:] != word[:-1]
         firsts = change.nonzero()[0]
-        heads = np.ascontiguousarray(words[firsts].view(np.uint8).T)  # (bytes, heads)
-        digits = heads[self._digits] - np.uint8(48)
-        fits = (heads[self._alike] == self._wanted[:, None]).all(axis=0)
-        fits &= (digits < 10).all(axis=0)
+        heads = np.stack([word[firsts] for word in words])
+        digits = np.empty_like(heads)
+        fits = np.ones(len(firsts), np.bool_)
+        for word, digit, which, alike, wanted in zip(
+            heads, digits, self._digit, self._alike, self._wanted, strict=True
+        ):
+            np.bitwise_and(word ^ _ZEROS, which, out=digit)
+            wrong = (digit + _SIXES) | digit
+            wrong &= _TOPS
+            wrong |= (word & alike) ^ wanted
+            fits &= wrong == 0
         lines = np.empty_like(firsts)
         lines[:-1] = firsts[1:] - firsts[:-1]
         lines[-1:] = len(begins) - firsts[-1:]
@@ -155,27 +168,35 @@ class Layout:
         return every, np.repeat(seconds, lines)[every]
 
     def _words(self, text: NDArray[np.uint8], begins: Places) -> NDArray[np.uint64]:
-        """Return the heads in *text* at *begins*, in words of eight bytes: shape (heads, words)."""
-        size = self._bytes
+        """Return the heads in *text* at *begins*, in words of eight bytes: shape (words, heads)."""
+        size = 8 * len(self._inside)
         if begins.max(initial=0) + size > len(text):
             text = np.append(text, np.zeros(size, np.uint8))
         anywhere = np.ndarray((len(text) - size + 1,), f"V{size}", text.data, strides=(1,))
-        words: NDArray[np.uint64] = anywhere[begins].view(np.uint64).reshape(-1, size // 8)
-        words[:, -1] &= self._mask
+        heads = anywhere[begins].view(np.uint64).reshape(-1, len(self._inside))
+        words: NDArray[np.uint64] = np.ascontiguousarray(heads.T)
+        words[-1] &= self._inside[-1]
         return words
 
     def _read_heads(
-        self, heads: NDArray[np.uint8], digits: NDArray[np.uint8]
+        self, heads: NDArray[np.uint64], digits: NDArray[np.uint64]
     ) -> tuple[NDArray[np.bool_], Ints]:
-        """Return which of *heads*, one a column, have possible timestamps, and their seconds."""
-        numbers = (self._values @ digits.astype(np.float64)).astype(np.int64)  # exact up to 2**53
+        """Return which of *heads*, in words, have possible timestamps, and their seconds.
+
+        The *digits* are the same with the values of the digits, and nothing else.
+        """
+        told = np.zeros((heads.shape[1], len(self._fields)))
+        for digit, worth in zip(digits, self._worth, strict=True):
+            if worth.any():
+                told += digit.view(np.uint8).astype(np.float64).reshape(-1, 8) @ worth
+        numbers = told.T.astype(np.int64)  # exact up to 2**53
         fields: dict[str, Any] = dict(zip(self._fields, numbers, strict=True))
         valid = np.ones(heads.shape[1], np.bool_)
         if self._month >= 0:
-            fields["m"] = _lookup(heads[self._month : self._month + 3], _MONTHS)
+            fields["m"] = _lookup(_letters(heads, self._month), _MONTHS)
             valid &= fields["m"] > 0
         if self._weekday >= 0:
-            valid &= _lookup(heads[self._weekday : self._weekday + 3], _WEEKDAYS) > 0
+            valid &= _lookup(_letters(heads, self._weekday), _WEEKDAYS) > 0
         if "Y" in fields:
             valid &= (fields["Y"] >= 1900) & (fields["Y"] < 2100)
         if "y" in fields:
@@ -195,6 +216,14 @@ class Layout:
         return valid, seconds
 
 
+def _in_words(values: ArrayLike) -> NDArray[np.uint64]:
+    """Return *values*, one for each byte of a head, as words of eight."""
+    told = np.asarray(values, np.uint8)
+    padded = np.zeros(-(-len(told) // 8) * 8, np.uint8)
+    padded[: len(told)] = told
+    return padded.view(np.uint64)
+
+
 def _place_values(places: Places, begin: int, end: int) -> NDArray[np.float64]:
     """Return what a digit at each of *places* is worth in a number from *begin* to *end*.
 
@@ -212,8 +241,13 @@ _MONTHS = _codes(MONTHS)
 _WEEKDAYS = _codes((b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"))
 
 
-def _lookup(letters: NDArray[np.uint8], codes: Ints) -> Ints:
-    """Return the place, from 1, of each column of three *letters* in *codes*, or 0."""
-    wide = letters.astype(np.int64)
-    code = wide[0] << 16 | wide[1] << 8 | wide[2]
-    return np.asarray((code[:, None] == codes) @ np.arange(1, len(codes) + 1), np.int64)
+def _letters(heads: NDArray[np.uint64], begin: int) -> Ints:
+    """Return the three letters at *begin* in each of *heads*, in words, as one number."""
+    letters = (heads[at // 8].view(np.uint8)[at % 8 :: 8] for at in range(begin, begin + 3))
+    first, second, third = (letter.astype(np.int64) for letter in letters)
+    return np.asarray(first << 16 | second << 8 | third)
+
+
+def _lookup(letters: Ints, codes: Ints) -> Ints:
+    """Return the place, from 1, of each of *letters* in *codes*, or 0."""
+    return np.asarray((letters[:, None] == codes) @ np.arange(1, len(codes) + 1), np.int64)

@@ -72,23 +72,21 @@ class Shapes:
     def __init__(self) -> None:
         self._scratch = np.empty((2, 0), np.uint8)
 
-    def __call__(self, data: bytes, begins: Places, ends: Places) -> list[bytes]:
-        """Return the shape of every line of *data*, which ends in a newline.
+    def __call__(self, lines: Bytes, begins: Places, ends: Places) -> list[bytes]:
+        """Return the shape of every one of *lines*, the last of which ends in a newline too.
 
         The bytes from each of *begins* up to its end, timestamps, are told by as many of `STAMP`.
 
         >>> none = np.zeros(0, np.intp)
-        >>> Shapes()(b"disk 95 % full\\nok\\n", none, none)
+        >>> Shapes()(np.frombuffer(b"disk 95 % full\\nok\\n", np.uint8), none, none)
         [b'disk 00 % full', b'ok']
         """
-        if len(data) > self._scratch.shape[1]:
-            self._scratch = np.empty((2, len(data)), np.uint8)
-        text, digit = self._scratch[:, : len(data)]
-        text[:] = np.frombuffer(data, np.uint8)
-        np.subtract(text, ZERO, out=digit)
-        mask = np.less(digit, 10).view(np.uint8)
-        digit &= np.negative(mask, out=mask)
-        text ^= digit  # the digits are the bytes from 0x30 to 0x39
+        if len(lines) > self._scratch.shape[1]:
+            self._scratch = np.empty((2, len(lines)), np.uint8)
+        digit, text = self._scratch[:, : len(lines)]
+        np.subtract(lines, ZERO, out=digit)
+        digit *= np.less(digit, 10, out=text.view(np.bool_)).view(np.uint8)
+        np.subtract(lines, digit, out=text)  # the digits are the bytes from 0x30 to 0x39
         if len(begins):
             text[_inside(begins, ends)] = STAMP[0]
         shapes: list[bytes] = text.tobytes().split(b"\n")

@@ -10,7 +10,7 @@ Three dictionaries stand one behind the other, each for what the one before does
 shapes of lines, of coarse signatures, and of what lines say. The first two are pure caches.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise, repeat
 from typing import TypeAlias
 
@@ -133,15 +133,20 @@ class Kinds:
     ) -> NDArray[np.int64]:
         """Do what `look_up` does, by the shapes of the lines where these are known."""
         place = _common_place(starts, begins, stops)
+        stamped = NONE if place is not None else np.flatnonzero(begins < stops)
+        text = np.frombuffer(data, np.uint8)
+        edges = _edges_of_blocks(len(data), starts)
+        cuts = [*starts[edges[:-1]].tolist(), len(data)]
+        marks = np.searchsorted(stamped, edges).tolist()
         kinds = np.empty(len(starts), np.int64)
         lines: list[bytes] = []  # shapes that are not known
         missed: list[int] = []  # the rows of these
         learnt = 0
-        for first, last in _blocks(data, starts):
-            begin, end = int(starts[first]), int(ends[last - 1]) + 1
-            stamps = begins[first:last] - begin, stops[first:last] - begin
-            stamped = np.flatnonzero(stamps[0] < stamps[1]) if place is None else NONE
-            shapes = self._shapes_of(data[begin:end], stamps[0][stamped], stamps[1][stamped])
+        for (first, last), (begin, end), mark in zip(
+            pairwise(edges), pairwise(cuts), pairwise(marks), strict=True
+        ):
+            here = stamped[slice(*mark)]
+            shapes = self._shapes_of(text[begin:end], begins[here] - begin, stops[here] - begin)
             known = self._shapes.known(place).get
             found = np.fromiter(map(known, shapes, repeat(UNKNOWN)), np.int64, len(shapes))
             kinds[first:last] = found
@@ -252,10 +257,11 @@ class Kinds:
         return kind
 
 
-def _blocks(data: bytes, starts: Places) -> Iterable[tuple[int, int]]:
-    """Return the rows of lines of *data*, first and last, that are looked up at once."""
-    firsts = np.searchsorted(starts, np.arange(0, len(data), BLOCK)).tolist()
-    return pairwise(dict.fromkeys([*firsts, len(starts)]))
+def _edges_of_blocks(size: int, starts: Places) -> list[int]:
+    """Return the first rows of the blocks of lines, of *size* bytes in all, that are looked up at
+    once, and behind them the number of lines."""
+    firsts = np.searchsorted(starts, np.arange(0, size, BLOCK)).tolist()
+    return list(dict.fromkeys([*firsts, len(starts)]))
 
 
 def _common_place(starts: Places, begins: Places, stops: Places) -> Place | None:

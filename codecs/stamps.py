@@ -21,6 +21,7 @@ MAX_STAMPS = 4  # formats a log may mix
 MAX_LAYOUTS = 8  # shapes that are read together
 TRIES = 64  # lines without a known timestamp that are all searched for another; then one in TRIES
 PREFIX = 12  # bytes between where a head begins and its timestamp
+NONE = np.zeros(0, np.intp)
 
 Ints = NDArray[np.int64]
 Places = NDArray[np.intp]
@@ -64,11 +65,12 @@ class StampReader:
             np.zeros(count, np.int64), np.zeros(count, np.uint8), starts.copy(), starts.copy()
         )
         heads = Heads(data, starts, ends)
-        rows = np.arange(count)
+        rows: Places | None = None
         for layout in self._layouts:
             rows = self._read_together(layout, heads, rows, read)
             if not len(rows):
                 return read
+        rows = np.arange(count) if rows is None else rows
         while len(rows):
             rows = self._read_alone(data, starts, ends, rows, read, arrival)
             if not len(rows):
@@ -76,17 +78,22 @@ class StampReader:
             rows = self._read_together(self._layouts[-1], heads, rows, read)
         return read
 
-    def _read_together(self, layout: Layout, heads: Heads, rows: Places, read: Read) -> Places:
-        """Read those of the lines *rows* that have *layout*; return the others."""
+    def _read_together(
+        self, layout: Layout, heads: Heads, rows: Places | None, read: Read
+    ) -> Places:
+        """Read those of the lines *rows*, or of all, that have *layout*; return the others."""
         begins = heads.begins(layout.stamp, rows)
         room = begins + layout.width <= heads.limits(layout.stamp, rows)
         if layout.stamp.words:  # which a line may not have
             room &= begins >= 0
         fits, seconds = layout.read(heads.text, begins if room.all() else begins[room])
-        if len(rows) == len(read.kinds) == np.count_nonzero(fits):  # the usual case
+        if len(read.kinds) == np.count_nonzero(fits):  # the usual case
             read.seconds[:], read.kinds[:] = seconds, layout.kind
-            read.begins[:], read.ends[:] = begins + layout.begin, begins + layout.end
-            return rows[:0]
+            np.add(begins, layout.begin, out=read.begins)
+            np.add(begins, layout.end, out=read.ends)
+            return NONE
+        if rows is None:
+            rows = np.arange(len(begins))
         hits, begins = rows[room][fits], begins[room][fits]
         read.seconds[hits] = seconds
         read.kinds[hits] = layout.kind
@@ -146,9 +153,7 @@ class StampReader:
         found = stamp.find(line)
         if found is None or stamp is self._setting or "x" in found.re.groupindex:
             return False  # of others, and of hexadecimal digits, there is no layout
-        begin = Heads(line, np.zeros(1, np.intp), np.array([len(line) - 1])).begins(
-            stamp, np.zeros(1, np.intp)
-        )
+        begin = Heads(line, np.zeros(1, np.intp), np.array([len(line) - 1])).begins(stamp)
         if not 0 <= found.start("stamp") - begin[0] <= PREFIX or begin[0] < 0:
             return False
         if line[end_of_head(line, found) - 1 :][:1].isdigit():  # nearly a fraction

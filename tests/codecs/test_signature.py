@@ -26,7 +26,7 @@ def test_every_run_of_digits_becomes_one_zero() -> None:
 
 
 def test_the_shape_of_a_line_is_as_long_as_the_line() -> None:
-    lines = b"[9:41] up 17\nup 7\n"
+    lines = np.frombuffer(b"[9:41] up 17\nup 7\n", np.uint8)
 
     assert Shapes()(lines, NONE, NONE) == [b"[0:00] up 00", b"up 0"]
     assert Shapes()(lines, np.array([1, 13]), np.array([5, 13]))[0] == b"[\1\1\1\1] up 00"
