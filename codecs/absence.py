@@ -23,6 +23,7 @@ class Absences:
         self._short = self._away // LONGER  # ticks; shorter absences make no difference
         self._last = np.full(limit, -1, np.int64)  # tick
         self._longest = np.zeros(limit, np.int64)  # ticks
+        self._views = self._last.data, self._longest.data  # for one at a time
 
     def note(self, number: int, came: Iterable[int]) -> dict[int, int]:
         """Note that templates *came* in tick *number*; return which are back, and after how long.
@@ -31,7 +32,7 @@ class Absences:
         >>> [absences.note(tick, [1]) for tick in (0, 30, 60)]
         [{}, {1: 30}, {}]
         """
-        before, longest, back = self._last.data, self._longest.data, {}
+        (before, longest), back = self._views, {}
         for template in came:
             last = before[template]
             before[template] = number

@@ -23,6 +23,7 @@ class Buckets:
         self._shared = buckets - self.owned
         self.of = np.full(limit, self.owned, np.int64)  # the bucket of each template
         self.ticks = np.zeros(limit, np.int64)  # in how many ticks each template came
+        self.of_view, self._ticks_view = self.of.data, self.ticks.data  # for one at a time
         self.owners = np.full(self.owned, -1, np.int64)
         self._free = list(range(self.owned))  # in ascending order
 
@@ -32,7 +33,7 @@ class Buckets:
 
     def count(self, templates: Iterable[int]) -> list[int]:
         """Note that *templates* came in a tick; return the buckets that settled ones moved into."""
-        buckets, ticks, moved = self.of.data, self.ticks.data, []
+        buckets, ticks, moved = self.of_view, self._ticks_view, []
         for template in templates:
             ticks[template] = came = ticks[template] + 1
             if came >= SETTLED and buckets[template] >= self.owned and self._free:

@@ -9,8 +9,8 @@ outburst.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, MutableSequence, Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,8 @@ class TickFeatures:
         self._means = means.reshape(len(MEANS), now)
         self._change = np.empty_like(self._means)
         self._rates = np.array([[-np.expm1(-tick / mean)] for mean in MEANS.values()])
-        self._counts = self._now.data
+        self._counts = cast("MutableSequence[float]", self._now.data)
+        self._clock = cast("MutableSequence[float]", self._last.data)
         self.buckets = Buckets(buckets, limit)
         self.overdue = Overdue(buckets)
         self.slots = Slots(values, trends, limit)
@@ -95,20 +96,22 @@ class TickFeatures:
             if moved := self.buckets.count(lines):
                 self.overdue.forget(moved)
             came = self._count(lines)
-            now[-2 - len(Severity) : -2] = severities
-            now[-2] = sum(severities)
-        now[-1] = new
+            for place, told in enumerate(severities, -2 - len(severities)):
+                self._counts[place] = told
+            self._counts[-2] = sum(severities)
+        self._counts[-1] = new
         np.log1p(now, out=now)
         change = np.subtract(now, self._means, out=self._change)
         change *= self._rates
         self._means += change
         self.overdue.update(number, came, self._overdue)
-        self._last[:] = *self._time_of_day(number), *self._times_since(observed)
+        for place, told in enumerate((*self._time_of_day(number), *self._times_since(observed))):
+            self._clock[place] = told
         return self._vector.astype(np.float32)
 
     def _count(self, lines: Mapping[int, int]) -> set[int]:
         """Add up the *lines* of each bucket; return those with an owner that some came of."""
-        counts, buckets, owned = self._counts, self.buckets.of.data, self.buckets.owned
+        counts, buckets, owned = self._counts, self.buckets.of_view, self.buckets.owned
         came = set()
         for template, count in lines.items():
             bucket = buckets[template]
@@ -122,10 +125,8 @@ class TickFeatures:
         return math.sin(angle), math.cos(angle)
 
     def _times_since(self, observed: Health) -> list[float]:
-        orange, red = self._since
-        orange = 0.0 if observed >= Health.ORANGE else orange + self._seconds
-        red = 0.0 if observed >= Health.RED else red + self._seconds
-        self._since = [orange, red]
+        for index, health in enumerate((Health.ORANGE, Health.RED)):
+            self._since[index] = 0.0 if observed >= health else self._since[index] + self._seconds
         return [1.0 - math.log1p(min(since, DAY) / 60) / WHOLE for since in self._since]
 
     def state(self, known: int) -> dict[str, Any]:

@@ -163,7 +163,7 @@ class Layout:
         else:
             seconds = np.zeros(len(fits), np.int64)
             read = np.flatnonzero(fits)
-            fits[read], seconds[read] = self._read_heads(heads[:, read], digits[:, read])
+            fits[read], seconds[read] = self._read_heads(heads.take(read, 1), digits.take(read, 1))
         every = np.repeat(fits, lines)
         return every, np.repeat(seconds, lines)[every]
 
@@ -188,7 +188,7 @@ class Layout:
         told = np.zeros((heads.shape[1], len(self._fields)))
         for digit, worth in zip(digits, self._worth, strict=True):
             if worth.any():
-                told += digit.view(np.uint8).astype(np.float64).reshape(-1, 8) @ worth
+                told += digit.view(np.uint8).astype(np.float64).reshape(len(told), 8) @ worth
         numbers = told.T.astype(np.int64)  # exact up to 2**53
         fields: dict[str, Any] = dict(zip(self._fields, numbers, strict=True))
         valid = np.ones(heads.shape[1], np.bool_)

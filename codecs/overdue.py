@@ -2,12 +2,13 @@
 
 Only regular messages are told of; how late one is begins at zero, grows with what is known of its
 gaps, and is bounded. What is learnt of a gap is worked out in plain numbers, bucket by bucket: in
-most ticks few messages come, and a call of NumPy's costs as much as all that is done for one.
+most ticks few messages come, and a call of NumPy's costs as much as all that is done for one. What
+its gaps mean is found out only when a bucket is silent again: one that has just come is not late.
 """
 
-from collections.abc import Iterable, Mapping, MutableSequence
+from collections.abc import Iterable, Mapping, MutableSequence, Set
 from math import sqrt
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,30 +18,33 @@ GAP_MEMORY = 50  # gaps over which the usual gap reaches
 
 Floats = NDArray[np.float64]
 
+Gaps: TypeAlias = tuple[float, float, float, float]
+"""The tick in which a bucket came last, and number, mean and variance of its gaps, in ticks."""
+
+_NEW: Gaps = (-1.0, 0.0, 0.0, 0.0)
+
 
 class Overdue:
     """How late each bucket's message is, for messages that come regularly."""
 
     def __init__(self, buckets: int) -> None:
-        self._last = np.full(buckets, -1.0)  # tick
-        self._gaps = np.zeros((3, buckets))  # number, mean and variance of the gaps, in ticks
-        # What of the gaps matters in every tick; it changes only when they do.
-        self._judged = np.zeros((3, buckets))
-        rows = (self._last, *self._gaps, *self._judged)
-        self._views = [cast("MutableSequence[float]", row.data) for row in rows]
-        self._judge_all()
+        self._gaps = [_NEW] * buckets
+        self._last = np.full(buckets, -1.0)
+        # The mean of the gaps, and what they mean otherwise; as of when a bucket was silent last.
+        self._judged = np.zeros((4, buckets))
+        self._unjudged: set[int] = set()  # buckets that have come since
+        self._last_of = cast("MutableSequence[float]", self._last.data)
+        self._judged_of = [cast("MutableSequence[float]", row.data) for row in self._judged]
+        self._judge(range(buckets))
 
-    def update(self, number: int, came: Iterable[int], late: Floats) -> None:
+    def update(self, number: int, came: Set[int], late: Floats) -> None:
         """Write into *late* how overdue each bucket is in tick *number*, in which some *came*."""
-        last = self._views[0]
-        for bucket in came:
-            before = last[bucket]
-            last[bucket] = number
-            if before >= 0:
-                self._learn(bucket, number - before)
-        usual, regular, trust = self._judged
+        self._learn(number, came)
+        self._judge(self._unjudged - came)
+        self._unjudged = set(came)
+        mean, usual, regular, trust = self._judged
         np.subtract(number, self._last, out=late)
-        late -= self._gaps[1]
+        late -= mean
         late /= usual
         np.maximum(late, 0.0, out=late)
         np.minimum(late, 20.0, out=late)
@@ -48,52 +52,63 @@ class Overdue:
         late *= regular
         late *= trust
 
-    def _learn(self, bucket: int, gap: float) -> None:
-        _, counts, means, variances, usual, regular, trust = self._views
-        count, mean, variance = counts[bucket] + 1, means[bucket], variances[bucket]
-        # One outage must not make a heartbeat irregular: what is far outside counts as less far.
-        if count > GAP_SAMPLES and gap > mean:
-            gap = min(gap, 4 * sqrt(variance) + mean + 1)
-        rate = 1 / count if count < GAP_MEMORY else 1 / GAP_MEMORY
-        off = gap - mean
-        step = rate * off
-        counts[bucket] = count
-        means[bucket] = mean = mean + step
-        variances[bucket] = variance = (variance + step * off) * (1 - rate)
-        judged = _judge(count, mean, sqrt(variance))
-        usual[bucket], regular[bucket], trust[bucket] = judged
+    def _learn(self, number: int, came: Iterable[int]) -> None:
+        """Learn from the gaps that end in tick *number* for the buckets that *came*."""
+        gaps, last_of = self._gaps, self._last_of
+        for bucket in came:
+            last_of[bucket] = number
+            last, count, mean, variance = gaps[bucket]
+            if last >= 0:
+                gap = number - last
+                count += 1
+                # One outage must not make a heartbeat irregular: what is far outside counts as
+                # less far.
+                if count > GAP_SAMPLES and gap > mean:
+                    gap = min(gap, 4 * sqrt(variance) + mean + 1)
+                rate = 1 / count if count < GAP_MEMORY else 1 / GAP_MEMORY
+                off = gap - mean
+                step = rate * off
+                mean += step
+                variance = (variance + step * off) * (1 - rate)
+            gaps[bucket] = number, count, mean, variance
 
-    def _judge_all(self) -> None:
-        counts, means, variances = self._gaps.tolist()
-        for bucket, count in enumerate(counts):
-            self._judged[:, bucket] = _judge(count, means[bucket], sqrt(variances[bucket]))
+    def _judge(self, buckets: Iterable[int]) -> None:
+        """Find out what the gaps of *buckets* mean: how far off their mean they usually are, how
+        regular they are, and how well known."""
+        means, usuals, regulars, trusts = self._judged_of
+        for bucket in buckets:
+            _, count, mean, variance = self._gaps[bucket]
+            deviation = sqrt(variance)
+            usual = deviation if deviation > 0.5 else 0.5  # ticks
+            if usual < 0.1 * mean:
+                usual = 0.1 * mean
+            regular = 2.0 - 4.0 * deviation / (mean if mean > 1.0 else 1.0)
+            means[bucket] = mean
+            usuals[bucket] = usual
+            regulars[bucket] = 0.0 if regular < 0.0 else 1.0 if regular > 1.0 else regular
+            trusts[bucket] = count / (count + GAP_SAMPLES) if count >= GAP_SAMPLES else 0.0
 
     def gap(self, bucket: int, number: int) -> tuple[int, float]:
         """Return for how many ticks *bucket* has not come in tick *number*, and its usual gap."""
-        return number - int(self._last[bucket]), float(self._gaps[1, bucket])
+        last, _, mean, _ = self._gaps[bucket]
+        return number - int(last), mean
 
     def forget(self, buckets: Iterable[int]) -> None:
         """Begin anew for *buckets*, which have a new owner."""
         for bucket in buckets:
+            self._gaps[bucket] = _NEW
             self._last[bucket] = -1
-            self._gaps[:, bucket] = 0
-            self._judged[:, bucket] = _judge(0.0, 0.0, 0.0)
+            self._judge([bucket])
 
     def state(self) -> dict[str, Any]:
         """Return what must be saved."""
-        return {"last": self._last.astype(np.int64), "gaps": self._gaps}
+        last, *gaps = np.array(self._gaps).T
+        return {"last": last.astype(np.int64), "gaps": np.array(gaps)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` gave."""
-        self._last[:], self._gaps[:] = state["last"], state["gaps"]
-        self._judge_all()
-
-
-def _judge(count: float, mean: float, deviation: float) -> tuple[float, float, float]:
-    """Return how far off the mean a gap usually is, how regular gaps are, and how well known."""
-    usual = deviation if deviation > 0.5 else 0.5  # ticks
-    if usual < 0.1 * mean:
-        usual = 0.1 * mean
-    regular = 2.0 - 4.0 * deviation / (mean if mean > 1.0 else 1.0)
-    regular = 0.0 if regular < 0.0 else 1.0 if regular > 1.0 else regular
-    return usual, regular, count / (count + GAP_SAMPLES) if count >= GAP_SAMPLES else 0.0
+        table = np.vstack((state["last"], state["gaps"])).T
+        self._gaps = [(last, count, mean, of) for last, count, mean, of in table.tolist()]
+        self._last[:] = state["last"]
+        self._unjudged.clear()
+        self._judge(range(len(self._gaps)))

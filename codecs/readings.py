@@ -9,7 +9,7 @@ in a few ticks only: one that goes back again and again, as memory in use does, 
 from collections.abc import Iterable, Sequence, Set
 from typing import TypeAlias
 
-from rnnd.codecs.numbers import MAX_WORDS, value_of
+from rnnd.codecs.numbers import MAX_DIGITS, MAX_WORDS, value_of
 from rnnd.codecs.parsed import DELIMITERS
 from rnnd.codecs.signatures import Inner, Kind, Kinds
 from rnnd.codecs.slots import PLACES, Slots
@@ -67,20 +67,26 @@ class Readings:
                 self._forget_all()
             for kind, line in part.newest.items():
                 reading = readings.get(kind) or self._reading(part.table, kind, look)
-                newest.pop(reading[0], None)  # the order is that of the lines
+                if reading[0] in newest:
+                    del newest[reading[0]]  # the order is that of the lines
                 newest[reading[0]] = line, reading
-        changed: set[int] = set()
-        full, update, wants = self._slots.full, self._slots.update, self._slots.wants
-        for line, (template, count, numbers) in newest.values():
-            words = line.translate(DELIMITERS).split(None, count) if count else ()
+        keys: list[int] = []
+        values: list[float] = []
+        for line, (_, count, numbers) in newest.values():
+            if not count:
+                continue
+            words = line.translate(DELIMITERS).split(None, count)
             for place, key in numbers:
-                value = value_of(words[place]) if place < len(words) else None
-                if value is None:
-                    continue
-                wanted = not look or wants(key)
-                if update(key, value) != wanted:
-                    changed.add(template)
-        self.forget(changed)
+                if place < len(words):
+                    word = words[place]
+                    plain = word.isdigit() and len(word) <= MAX_DIGITS
+                    value = float(word) if plain else value_of(word)
+                    if value is not None:
+                        keys.append(key)
+                        values.append(value)
+        full = self._slots.full
+        changed = self._slots.update(keys, values, look=look)
+        self.forget({key // PLACES for key in changed})
         if full != self._slots.full:
             self._forget_all()
 

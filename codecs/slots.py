@@ -6,10 +6,9 @@ bounded. The arithmetic is that of plain numbers, one at a time: in most ticks f
 and a call of NumPy's costs as much as a third of all that is done for one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, MutableSequence
 from math import copysign, inf, log, sqrt
-from struct import Struct
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +24,14 @@ STRAIGHT = 3.0  # deviations up to which a slot's value is told as it is
 FARTHEST = 25.0  # deviations; whatever is farther counts as this
 LATELY = 0.2  # weight of the newest value in a trend
 
-_RECORD = Struct("8d")
-_COUNT = Struct("d")
-
 Floats = NDArray[np.float64]
+
+Watched: TypeAlias = tuple[int, float, float, float, float, float, float, float, float]
+"""What is known of a number: its slot or -1, how often it came, its mean and variance, the mean
+square of its steps, its last value, its greatest since it returned, how often it rose, and how
+often it returned, a deviation or more below that."""
+
+_NEW: Watched = (-1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 class Slots:
@@ -42,15 +45,13 @@ class Slots:
     """
 
     def __init__(self, values: Floats, trends: Floats, limit: int) -> None:
-        size = limit * PLACES
-        # Of each: number, mean, variance, mean square of the steps, last value, greatest since it
-        # returned, how often it rose, and how often it returned, a deviation or more below that.
-        self._watched = np.zeros((size, 8))
-        self._slot = np.full(size, -1, np.int64)
+        self._size = limit * PLACES
+        self._watched: dict[int, Watched] = {}
         self.owners = np.full(len(values), -1, np.int64)  # template * PLACES + place
         self._taken = 0
         self.values, self.trends = values, trends
-        self._records = self._watched.data.cast("B")
+        self._told = cast("MutableSequence[float]", values.data)
+        self._trends = cast("MutableSequence[float]", trends.data)
 
     @property
     def full(self) -> bool:
@@ -62,57 +63,69 @@ class Slots:
 
         What is sure to be a counter is not wanted, unless *counters* are.
         """
-        if self._slot[key] >= 0 or self.full:
-            return bool(self._slot[key] >= 0)
-        count, *_, rises, returns = _RECORD.unpack_from(self._records, key * _RECORD.size)
+        slot, count, *_, rises, returns = self._watched.get(key, _NEW)
+        if slot >= 0 or self.full:
+            return slot >= 0
         return counters or count < SURE or returns >= RETURNS or rises <= COUNTS * count
 
-    def update(self, key: int, value: float) -> bool:
-        """Take the newest *value* of the number *key*; return whether it `wants` another."""
-        place = key * _RECORD.size
-        slots = self._slot.data
-        (count, mean, variance, steps, last, peak, rises, returns) = _RECORD.unpack_from(
-            self._records, place
-        )
-        slot = slots[key]
-        count += 1
-        if slot < 0 and value == mean == last and not variance:  # it has always been the same
-            _COUNT.pack_into(self._records, place, count)
-            return True
-        rises += value > last
-        deviation = sqrt(variance)
-        if value > peak or count == 1:
-            peak = value
-        elif value < peak - deviation:
-            peak = value
-            returns += 1
-        bound = 6 * deviation + 1e-3 * abs(mean) + 1e-9 if count > SLOT_SAMPLES else inf
-        near = value - mean
-        if not -bound <= near <= bound:
-            near = bound if near > 0 else -bound
-        rate = 1 / count if count < SLOT_MEMORY else 1 / SLOT_MEMORY
-        step = rate * near
-        mean += step
-        variance = (variance + step * near) * (1 - rate)
-        size = abs(mean)
-        if size > LARGE and count > 1:
-            steps += rate * (min((value - last) ** 2, bound * bound) - steps)
-        _RECORD.pack_into(
-            self._records, place, count, mean, variance, steps, value, peak, rises, returns
-        )
-        counter = returns < RETURNS and rises > COUNTS * count
-        identifier = counter or (size > LARGE and _is_name(variance, steps, returns))
-        if slot < 0:
-            if identifier or count < SLOT_SAMPLES or not variance > 0 or self.full:
-                return not counter or count < SURE
-            slot = slots[key] = self._take(key)
-        told = 0.0
-        if not identifier:
-            deviation = max(sqrt(variance), 0.01 * size + 1e-9)
-            told = _bounded((value - mean) / deviation) * count / (count + SLOT_SAMPLES)
-        lately = self.trends[slot]
-        self.values[slot], self.trends[slot] = told, lately + LATELY * (told - lately)
-        return True
+    def update(self, keys: Iterable[int], values: Iterable[float], *, look: bool) -> list[int]:
+        """Take the newest of the *values* of the numbers *keys*.
+
+        Returns those keys that are `wants` no more or anew; without a *look* at counters, all have
+        been.
+        """
+        watched, told, trends = self._watched, self._told, self._trends
+        changed: list[int] = []
+        for key, value in zip(keys, values, strict=True):
+            wanted = not look or self.wants(key)
+            slot, count, mean, variance, steps, last, peak, rises, returns = watched.get(key, _NEW)
+            count += 1
+            if slot < 0 and value == mean == last and not variance:  # it has always been the same
+                watched[key] = slot, count, mean, variance, steps, last, peak, rises, returns
+                if not wanted:
+                    changed.append(key)
+                continue
+            deviation = sqrt(variance)
+            if value > last:
+                rises += 1
+            if value > peak or count == 1:
+                peak = value
+            elif value < peak - deviation:
+                peak = value
+                returns += 1
+            near = value - mean
+            bound = inf
+            if count > SLOT_SAMPLES:
+                bound = 6 * deviation + 1e-3 * abs(mean) + 1e-9
+                if not -bound <= near <= bound:
+                    near = bound if near > 0 else -bound
+            rate = 1 / count if count < SLOT_MEMORY else 1 / SLOT_MEMORY
+            step = rate * near
+            mean += step
+            variance = (variance + step * near) * (1 - rate)
+            size = abs(mean)
+            if size > LARGE and count > 1:
+                steps += rate * (min((value - last) ** 2, bound * bound) - steps)
+            counter = returns < RETURNS and rises > COUNTS * count
+            identifier = counter or (size > LARGE and _is_name(variance, steps, returns))
+            wants = True
+            if slot < 0:
+                if identifier or count < SLOT_SAMPLES or not variance > 0 or self.full:
+                    wants = not counter or count < SURE
+                else:
+                    slot = self._take(key)
+            watched[key] = slot, count, mean, variance, steps, value, peak, rises, returns
+            if wants != wanted:
+                changed.append(key)
+            if slot >= 0:
+                now = 0.0
+                if not identifier:
+                    deviation = max(sqrt(variance), 0.01 * size + 1e-9)
+                    now = _bounded((value - mean) / deviation) * count / (count + SLOT_SAMPLES)
+                told[slot] = now
+                lately = trends[slot]
+                trends[slot] = lately + LATELY * (now - lately)
+        return changed
 
     def _take(self, key: int) -> int:
         """Give the number *key* the next free slot."""
@@ -124,15 +137,20 @@ class Slots:
     def number(self, slot: int) -> tuple[int, float, float]:
         """Return the template of the number in *slot*, its newest value and its long-run mean."""
         key = int(self.owners[slot])
-        _, mean, _, _, last, *_ = self._watched[key].tolist()
+        _, _, mean, _, _, last, *_ = self._watched[key]
         return key // PLACES, last, mean
 
     def state(self, known: int) -> dict[str, Any]:
         """Return what must be saved of the first *known* templates."""
         size = known * PLACES
+        watched, slot = np.zeros((8, size)), np.full(size, -1, np.int64)
+        if self._watched:
+            keys = list(self._watched)
+            slots, *table = np.array(list(self._watched.values())).T
+            watched[:, keys], slot[keys] = table, slots
         return {
-            "watched": self._watched[:size].T,
-            "slot": self._slot[:size],
+            "watched": watched,
+            "slot": slot,
             "owners": self.owners,
             "value": self.values,
             "fast": self.trends,
@@ -140,9 +158,13 @@ class Slots:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` gave."""
-        size = len(state["slot"])
-        self._watched[:size] = np.asarray(state["watched"]).T
-        self._slot[:size] = state["slot"]
+        table = np.vstack((state["slot"], state["watched"]))
+        keys = np.flatnonzero(table[1])  # those that have come
+        records = zip(*table[:, keys].tolist(), strict=True)
+        self._watched = {
+            key: (int(slot), *record)
+            for key, (slot, *record) in zip(keys.tolist(), records, strict=True)
+        }
         self.owners[:], self.values[:] = state["owners"], state["value"]
         self.trends[:] = state["fast"]
         self._taken = int((self.owners >= 0).sum())

@@ -83,8 +83,8 @@ def test_nothing_is_overdue_before_its_gaps_are_known() -> None:
     overdue, late = Overdue(1), np.zeros((GAP_SAMPLES + 1, 1))
 
     for beat in range(GAP_SAMPLES):
-        overdue.update(3 * beat, [0], late[beat])
-    overdue.update(1000, [], late[GAP_SAMPLES])
+        overdue.update(3 * beat, {0}, late[beat])
+    overdue.update(1000, set(), late[GAP_SAMPLES])
 
     assert np.max(late) == 0
 
@@ -92,9 +92,9 @@ def test_nothing_is_overdue_before_its_gaps_are_known() -> None:
 def test_one_outage_does_not_make_a_heartbeat_irregular() -> None:
     overdue, late = Overdue(1), np.zeros(1)
     for beat in (*range(0, 300, 3), *range(5000, 5030, 3)):
-        overdue.update(beat, [0], late)
+        overdue.update(beat, {0}, late)
 
-    overdue.update(5040, [], late)
+    overdue.update(5040, set(), late)
 
     assert late[0] > 1.0
 
@@ -119,11 +119,11 @@ def test_a_number_twice_as_far_from_its_mean_is_told_as_twice_as_far_and_never_w
 ):
     slots, rng = Slots(np.zeros(4), np.zeros(4), 10), np.random.default_rng(7)
     for value in rng.normal(100.0, 10.0, 1000):
-        slots.update(6, value)
+        slots.update([6], [value], look=False)
 
     told = []
     for value in (114.0, 128.0, 1e8):
-        slots.update(6, value)
+        slots.update([6], [value], look=False)
         told.append(float(slots.values[0]))
 
     assert told[1] == pytest.approx(2 * told[0], rel=0.1)
@@ -136,7 +136,7 @@ def test_a_counter_is_no_slot(step: int) -> None:
     slots = Slots(np.zeros(4), np.zeros(4), 10)
 
     for value in range(0, 200 * step, step):
-        slots.update(6, float(value))
+        slots.update([6], [float(value)], look=False)
 
     assert (slots.owners == -1).all()
 
@@ -144,7 +144,7 @@ def test_a_counter_is_no_slot(step: int) -> None:
 def test_a_counter_is_looked_at_now_and_then_only_when_it_is_sure_to_be_one() -> None:
     slots = Slots(np.zeros(4), np.zeros(4), 10)
 
-    wanted = [slots.update(6, float(value)) for value in range(SURE)]
+    wanted = [not slots.update([6], [float(value)], look=False) for value in range(SURE)]
 
     assert wanted == [True] * (SURE - 1) + [False]
     assert not slots.wants(6)
@@ -175,7 +175,7 @@ def test_bytes_in_use_are_a_number_however_large() -> None:
     used = 3e9 + np.cumsum(rng.normal(0, 1e7, 200))
 
     for value in used:
-        slots.update(6, float(int(value)))
+        slots.update([6], [float(int(value))], look=False)
 
     assert slots.values[0] != 0.0
 
@@ -183,8 +183,8 @@ def test_bytes_in_use_are_a_number_however_large() -> None:
 def test_a_number_that_never_changed_is_read_on_for_it_may_yet() -> None:
     slots = Slots(np.zeros(4), np.zeros(4), 10)
 
-    wanted = [slots.update(6, 5.0) for _ in range(10 * SURE)]
-    slots.update(6, 9.0)
+    wanted = [not slots.update([6], [5.0], look=False) for _ in range(10 * SURE)]
+    slots.update([6], [9.0], look=False)
 
     assert all(wanted)
     assert slots.values[0] > 1.0
@@ -205,7 +205,7 @@ def test_huge_numbers_are_identifiers() -> None:
     slots, rng = Slots(np.zeros(4), np.zeros(4), 10), np.random.default_rng(7)
 
     for value in rng.integers(10**10, 10**12, 100):
-        slots.update(6, float(value))
+        slots.update([6], [float(value)], look=False)
 
     assert (slots.owners == -1).all()
 
