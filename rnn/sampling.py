@@ -12,6 +12,9 @@ from rnnd.rnn.parameters import Array, Parameters
 NOISE = 1 << 12
 """Random numbers drawn at a time."""
 
+HOTTEST = 1e30
+"""A temperature at which no logit means anything any more, and that single precision can hold."""
+
 Choice: TypeAlias = Callable[[Array], int]
 """Picks a symbol, given logits."""
 
@@ -41,7 +44,7 @@ class Soft:
         self, rng: np.random.Generator, temperature: float = 1.0, top_p: float = 1.0
     ) -> None:
         self.rng = rng
-        self.temperature = temperature
+        self.temperature = min(temperature, HOTTEST)
         self.top_p = top_p
         self._noise: Iterator[Array] = iter(())  # drawn in advance, a row a choice
         self._size = 0
@@ -68,7 +71,8 @@ class Soft:
 
     def _probable(self, logits: Array) -> Array:
         """Return *logits*, those outside the most probable ones at minus infinity."""
-        p = softmax(logits / self.temperature)
+        with np.errstate(over="ignore"):  # minus infinity, where it is cold
+            p = softmax((logits - logits.max()).astype(np.float64) / self.temperature)
         order = np.argsort(-p, kind="stable")
         before = np.cumsum(p[order], dtype=np.float64) - p[order]
         kept = order[before < self.top_p]

@@ -43,6 +43,22 @@ def test_top_p_draws_from_as_few_symbols_as_have_that_probability(top_p: float, 
     np.testing.assert_allclose(drawn, expected / expected.sum(), atol=0.025)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("top_p", [0.99, 1.0])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_the_coldest_draws_the_most_probable_and_the_hottest_all_alike(
+    top_p: float, kind: type
+) -> None:
+    logits = np.log(PROBABILITIES[::-1]).astype(kind)
+    for temperature in (1e-40, 1e-300):
+        choose = Soft(np.random.default_rng(0), temperature, top_p)
+        assert {choose(logits) for _ in range(9)} == {3}
+
+    choose = Soft(np.random.default_rng(0), 1e300, top_p)
+    drawn = np.bincount([choose(logits) for _ in range(4000)], minlength=4) / 4000
+    np.testing.assert_allclose(drawn, 0.25, atol=0.03)
+
+
 @given(
     arrays(np.float32, (6,), elements=st.floats(-100, 100, width=32)),
     st.floats(0.01, 10),
