@@ -12,6 +12,7 @@ before all have ended the round before:
 Nothing depends on who is faster: the same number of processes gives the same bits.
 """
 
+import atexit
 import math
 import mmap
 import multiprocessing
@@ -151,7 +152,8 @@ class Part:
             self.gradient *= scale
         if isinstance(self.optimiser, Adam):
             self.optimiser.steps = step
-        self.optimiser.update(self.common.weights.vector[self.stretch], self.gradient, rate)
+        with np.errstate(over="ignore"):  # the next loss tells
+            self.optimiser.update(self.common.weights.vector[self.stretch], self.gradient, rate)
         return 0.0
 
     def validate(self) -> float:
@@ -162,7 +164,9 @@ class Part:
         if start == stop:
             return 0.0
         streams = max(1, VALIDATION_STREAMS // parts)
-        loss = mean_loss(self.common.network, self.common.weights, text[start : stop + 1], streams)
+        network, weights = self.common.network, self.common.weights
+        with np.errstate(all="ignore"):
+            loss = mean_loss(network, weights, text[start : stop + 1], streams)
         return loss * (stop - start) / (len(text) - 1)
 
 
@@ -181,6 +185,8 @@ class Worker:
             warnings.simplefilter("ignore", DeprecationWarning)
             self._process.start()
         theirs.close()
+        # Whoever does not take leave: Python waits at its end for those that nobody told of it.
+        atexit.register(self.leave)
 
     def ask(self, name: str, arguments: tuple[Any, ...]) -> None:
         """Let the process begin with the part's method *name*."""
@@ -200,6 +206,7 @@ class Worker:
     def leave(self) -> None:
         """Let the process end once the later ones have ended, which hold copies of this end."""
         self._connection.close()
+        atexit.unregister(self.leave)
 
     def join(self) -> None:
         """Wait until the process has ended."""
@@ -208,8 +215,9 @@ class Worker:
 
 def _serve(part: Part, connection: Connection, theirs: Connection) -> None:
     """Do what is asked until the other end is closed, or its process has died."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks decides when to stop
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Whoever asks decides when to stop, also where all are told to, as `timeout` does.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     theirs.close()
     while True:
         try:

@@ -22,6 +22,7 @@ from rnnd.rnn.parameters import Indices, Parameters
 from rnnd.rnn.training import Windows
 
 EPOCHS, FEWEST = 15, 1500  # passes over the text, and steps, when nothing else is asked for
+HELD_OUT = 1 << 20  # characters to validate on, at most: more tell nothing more
 SMOOTH = 0.99  # how much of the smoothed loss stays at each step
 
 
@@ -38,7 +39,7 @@ class Training(AbstractContextManager["Training"]):
     def __init__(self, settings: TrainingSettings, symbols: int, text: Indices) -> None:
         self.settings = settings
         self.shape = NetworkShape(settings.cell, symbols, settings.hidden, symbols, settings.layers)
-        held_out = int(len(text) * settings.validation)
+        held_out = min(int(len(text) * settings.validation), HELD_OUT)
         held_out = held_out if held_out > 1 else 0
         self.text, self.validation = np.split(text, [len(text) - held_out])
         self.windows = Windows.fitting(self.text, settings.batch, settings.length, settings.seed)

@@ -17,7 +17,8 @@ from rnnd.daemon.character.writing import continue_text
 from rnnd.rnn.parameters import Array, Parameters
 from rnnd.rnn.sampling import Soft
 
-VALIDATIONS = 20  # in the whole of a training
+VALIDATIONS = 20  # in the whole of a training, at most
+VALIDATING = 0.05  # of a budget of time that may go into them, but for the last
 SAMPLE = 300  # characters
 
 
@@ -79,6 +80,8 @@ class Loop:
         self.best: Array | None = None
         self.best_loss = math.nan
         self.saved_step: int | None = None
+        self._validating = 0.0  # seconds that validations took in this run …
+        self._longest = 0.0  # … and the longest of them
         self._before = 0.0  # seconds of budget that earlier runs took
         self._began = clock()
 
@@ -107,7 +110,8 @@ class Loop:
             self._step(share)
             before, share = share, self.share
             self.reporter.stepped(training, share)
-            if math.floor(share * VALIDATIONS) > math.floor(before * VALIDATIONS):
+            due = math.floor(share * VALIDATIONS) > math.floor(before * VALIDATIONS)
+            if due and self._may_validate(share):
                 self._validate()
             if self.clock() >= save_at:
                 self.save()
@@ -122,13 +126,27 @@ class Loop:
         try:
             self.training.step(share)
         except DivergedError as error:
-            kept = "nothing was saved yet"
-            if self.saved_step is not None:
-                kept = f"{self.plan.path} keeps the model of step {self.saved_step}"
-            raise DivergedError(f"{error}; {kept}") from error
+            raise self._diverged(str(error)) from error
+
+    def _diverged(self, said: str) -> DivergedError:
+        kept = "nothing was saved yet"
+        if self.saved_step is not None:
+            kept = f"{self.plan.path} keeps the model of step {self.saved_step}"
+        return DivergedError(f"{said}; {kept}")
+
+    def _may_validate(self, share: float) -> bool:
+        """Return whether there is time to validate: of much text it takes long."""
+        if self.plan.budget is None or share >= 1:
+            return True
+        allowed = VALIDATING * (self.clock() - self._began)
+        return self._validating + self._longest <= allowed
 
     def _validate(self) -> None:
+        began = self.clock()
         loss = self.training.validate()
+        took = self.clock() - began
+        self._validating += took
+        self._longest = max(self._longest, took)
         if math.isnan(loss):
             return
         self.reporter.validated(self.training, loss)
@@ -151,7 +169,16 @@ class Loop:
         return Model(training.shape, weights, self.codec, state)
 
     def save(self) -> None:
-        """Write the model file."""
+        """Write the model file.
+
+        Raises `DivergedError` where the newest step has led to weights that are no numbers.
+        """
+        if not np.isfinite(self.training.weights.vector).all():
+            step, rate = self.training.taken - 1, self.training.settings.rate
+            raise self._diverged(
+                f"training: step {step} led to weights that are no numbers; "
+                f"a rate below {rate:g} may help"
+            )
         self.model().save(self.plan.path)
         self.saved_step = self.training.taken
 
@@ -159,6 +186,7 @@ class Loop:
         """Go on where the training that left *model* was."""
         state: Mapping[str, Any] = model.training
         self.training.restore(state)
+        self.saved_step = self.training.taken
         self._before = float(state["elapsed"])
         if state["best_loss"] is not None:
             self.best_loss = float(state["best_loss"])

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,16 @@ def test_a_process_that_dies_ends_the_training_with_a_message() -> None:
             training.step(0.5)
 
 
+def test_a_signal_to_all_processes_stops_none_but_the_first() -> None:
+    settings = TrainingSettings(hidden=12, batch=4, length=16, processes=2)
+
+    with Training(settings, 20, CharCodec.of(TEXT).symbols(TEXT)) as training:
+        training.step(0.5)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            os.kill(training._workers[0]._process.pid or 0, number)
+            assert np.isfinite(training.step(0.5))
+
+
 def test_ctrl_c_saves_what_can_be_resumed(
     text: Path,
     tmp_path: Path,
@@ -301,6 +312,74 @@ def test_numbers_that_are_none_end_the_training_and_leave_the_last_good_model(
     kept = Model.load(tmp_path / "model")
     assert np.isfinite(kept.weights.vector).all()
     assert np.isfinite(run.training.weights.vector).all()
+
+
+def test_a_resumed_training_that_diverges_says_what_is_kept(tmp_path: Path) -> None:
+    first = loop(tmp_path / "model")
+    first.run()
+    second = loop(tmp_path / "model", replace(SMALL, epochs=6))
+    second.restore(Model.load(tmp_path / "model"))
+    second.training.weights.vector[...] = np.nan
+
+    with pytest.raises(DivergedError, match=f"keeps the model of step {first.training.taken}"):
+        second.run()
+
+
+def test_weights_that_are_no_numbers_are_never_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = loop(tmp_path / "model")
+    run.save()
+    step = Training.step
+
+    def led_astray(self: Training, share: float) -> float:
+        loss = step(self, share)
+        if self.taken == self.steps:  # no further loss would tell
+            self.weights.vector[3] = np.inf
+        return loss
+
+    monkeypatch.setattr(training_module.Training, "step", led_astray)
+    with pytest.raises(DivergedError, match="led to weights that are no numbers"):
+        run.run()
+
+    training = Model.load(tmp_path / "model").training
+    assert np.isfinite(training["weights"]).all()
+    assert training["taken"] < run.training.taken
+
+
+def test_validating_takes_little_of_a_budget_of_time_but_is_done_at_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = loop(tmp_path / "model", budget=2000.0)
+    now = 0.0
+    validated = []
+
+    def clock() -> float:
+        nonlocal now
+        now += 1.0
+        return now
+
+    def slow(self: Training) -> float:
+        nonlocal now
+        validated.append(now)
+        now += 20.0
+        return 1.0
+
+    run.clock = clock
+    monkeypatch.setattr(training_module.Training, "validate", slow)
+    run.run()
+
+    assert 3 <= len(validated) <= 6
+    assert validated[-1] >= 1980
+
+
+def test_no_more_is_held_out_than_tells_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_module, "HELD_OUT", 100)
+
+    training = Training(SMALL, 20, CharCodec.of(TEXT).symbols(TEXT))
+
+    assert len(training.validation) == 100
+    assert len(training.text) == len(TEXT) - 100
 
 
 def test_settings_come_from_options_then_from_the_environment(
