@@ -138,13 +138,19 @@ def multiply_rows(x: Array, w: Array, out: Array) -> None:
     # In two dimensions: of more, NumPy makes many products, which is wanted only if they are small.
     x, out = x.reshape(-1, x.shape[-1]), out.reshape(-1, out.shape[-1])
     rows, columns = w.shape
-    parts = -(-columns // WIDE) if rows * columns > NEAR else 1
+    parts = -(-columns // WIDE) if columns % WIDE == 0 or rows * columns > NEAR else 1
     n = -(-columns // parts)
-    batch = next((b for b in (64, 32, 16) if len(x) % b == 0 and b * rows * n <= SMALL), 0)
+    fits = (b for b in (128, 64, 32, 16) if len(x) % b == 0 and b * rows * n <= SMALL)
+    batch = next(fits, 0)
     if not AVX512 or not batch:
         np.matmul(x, w, out=out)
         return
     x, out = x.reshape(-1, batch, rows), out.reshape(-1, batch, columns)
+    if columns == parts * n:
+        blocks = aligned((parts, rows, n), w.dtype)
+        blocks[...] = w.reshape(rows, parts, n).swapaxes(0, 1)
+        np.matmul(x[:, None], blocks, out=out.reshape(-1, batch, parts, n).swapaxes(1, 2))
+        return
     for start in range(0, columns, n):
         part = slice(start, start + n)
         np.matmul(x, np.ascontiguousarray(w[:, part]), out=out[..., part])
@@ -154,28 +160,38 @@ class Turned:
     """Multiplies a matrix, turned over, with another of as many rows: gradients of weights.
 
     For matrices of shape (*rows*, *height*) and (*rows*, *width*). Where small products are the
-    faster ones, the rows are cut into parts whose results are added up.
+    faster ones, the rows are cut into parts whose results are added up. If the *width* is not one
+    of the kernels', the *height* is what they do at once, and the result is turned over.
     """
 
     def __init__(self, rows: int, height: int, width: int, dtype: DTypeLike) -> None:
-        parts, self._wide = rows // PART, WIDE if width % WIDE == 0 else width
-        fits = rows == parts * PART and height % NARROW == 0 and height <= TALL
-        small = PART * NARROW * self._wide <= SMALL and parts * height * width <= PARTS
+        parts = rows // PART
+        self._across = width % WIDE != 0
+        small = PART * NARROW * (width if self._across else WIDE) <= SMALL
+        fits = rows == parts * PART and height % NARROW == 0 and (self._across or height <= TALL)
         self._results: Array | None = None
         if AVX512 and fits and small and rows * height * width >= LARGE:
-            self._results = aligned((parts, height, width), dtype)
+            shape = (width, height) if self._across else (height, width)
+            self._results = aligned((parts, *shape), dtype)
             self._ones = np.ones(parts, dtype)
 
     def __call__(self, x: Array, d: Array, out: Array) -> None:
         """Write into *out* the product of *x*, turned over, with *d*."""
         assert out.flags.c_contiguous
-        if self._results is None:
+        results = self._results
+        if results is None:
             np.matmul(x.T, d, out=out)
-            return
-        parts, height, width = self._results.shape
-        blocks = height // NARROW, width // self._wide
-        left = x.reshape(parts, PART, blocks[0], NARROW).transpose(0, 2, 3, 1)[:, :, None]
-        right = d.reshape(parts, PART, blocks[1], self._wide).swapaxes(1, 2)[:, None]
-        results = self._results.reshape(parts, blocks[0], NARROW, blocks[1], self._wide)
-        np.matmul(left, right, out=results.swapaxes(2, 3))
-        self._ones.dot(self._results.reshape(parts, -1), out.reshape(-1))
+        elif self._across:
+            parts, width, height = results.shape
+            left = d.reshape(parts, PART, width).swapaxes(1, 2)[:, None]
+            right = x.reshape(parts, PART, -1, NARROW).swapaxes(1, 2)
+            product = results.reshape(parts, width, -1, NARROW).swapaxes(1, 2)
+            np.matmul(left, right, out=product)
+            out[...] = self._ones.dot(results.reshape(parts, -1)).reshape(width, height).T
+        else:
+            parts, height, width = results.shape
+            left = x.reshape(parts, PART, -1, NARROW).transpose(0, 2, 3, 1)[:, :, None]
+            right = d.reshape(parts, PART, -1, WIDE).swapaxes(1, 2)[:, None]
+            product = results.reshape(parts, -1, NARROW, width // WIDE, WIDE).swapaxes(2, 3)
+            np.matmul(left, right, out=product)
+            self._ones.dot(results.reshape(parts, -1), out.reshape(-1))
