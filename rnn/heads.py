@@ -3,10 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnd.rnn import products
 from rnnd.rnn.parameters import Array, Indices
 
 SAFE = 60.0
 """The exponentials of smaller logits, in single precision, neither overflow nor vanish."""
+
+BITS = float(np.log2(np.e))
+"""What a nat has."""
 
 
 def softmax(logits: Array) -> Array:
@@ -33,7 +37,11 @@ def cross_entropy(logits: Array, targets: Indices) -> float:
     flat = logits.reshape(-1)
     places = np.arange(0, count * symbols, symbols) + targets
     picked = np.add.reduce(flat.take(places), dtype=np.float64)
-    np.exp(logits, logits)
+    if products.AVX512:  # then NumPy's powers of 2 take less than half the time of those of e
+        np.multiply(logits, BITS, logits)
+        np.exp2(logits, logits)
+    else:
+        np.exp(logits, logits)
     totals = logits.dot(np.ones(symbols, logits.dtype))
     loss = (np.add.reduce(np.log(totals), dtype=np.float64) - picked) / count
     totals *= count
