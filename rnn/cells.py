@@ -48,8 +48,8 @@ class Vanilla(Cell):
 
     def back(self, trace: Trace) -> Views:
         """Return tanh', and the gradient before it, as it is and as a factor."""
-        d = trace.d
-        return list(zip(trace.gates[:, 0], d[:, :, 0], products.gates_factor(d, 1), strict=False))
+        loop = products.gates_factors(trace.d, trace.dz, 1)
+        return list(zip(trace.gates[:, 0], trace.d[:, :, 0], loop, strict=False))
 
     def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
         multiply = products.multiplication(trace.batch)
@@ -127,9 +127,9 @@ class GRU(Cell):
         return list(zip(*before, trace.outputs, part, *together, *apart, strict=False))
 
     def back(self, trace: Trace) -> Views:
-        """Return the factors, z, and the gradients: all, and those of w_h as a factor."""
-        loop = products.gates_factor(trace.d, self.gates)
-        return list(zip(trace.gates, trace.more[:, 0], trace.d.swapaxes(1, 2), loop, strict=False))
+        """Return the factors, z, the gradients and where they stay, and those of w_h as a factor."""
+        d = trace.dz, trace.d.swapaxes(1, 2), products.gates_factors(trace.d, trace.dz, self.gates)
+        return list(zip(trace.gates, trace.more[:, 0], *d, strict=False))
 
     def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
         multiply, u = products.multiplication(trace.batch), trace.u
@@ -170,11 +170,13 @@ class GRU(Cell):
         multiply, sum_up = products.multiplication(trace.batch), trace.sum_up
         product, back = trace.dh_before, trace.dh
         back[...] = 0  # from the step after, and so the whole gradient of h
-        past = trace.terms[-1]
-        for (f, z, d, loop), above in zip(reversed(trace.back), dh[::-1], strict=True):
+        past, several = trace.terms[-1], trace.batch > 1
+        for (f, z, dz, d, loop), above in zip(reversed(trace.back), dh[::-1], strict=True):
             np.add(back, above, back)
             np.multiply(back, z, past)
-            np.multiply(back, f, d)
+            np.multiply(back, f, dz)
+            if several:
+                d[...] = dz
             multiply(loop, w_h, product)
             sum_up()  # what reaches the step before, by way of the gates and past them
 
@@ -239,11 +241,15 @@ class LSTM(Cell):
         return list(zip(*h, *cs, *brief, gates, gates[:, :3], *apart, strict=False))
 
     def back(self, trace: Trace) -> Views:
-        """Return the factors, of o, of i, f and g, and of c, f, and the gradients alike."""
-        gates, d, more = trace.gates, trace.d.swapaxes(1, 2), trace.more.swapaxes(0, 1)
-        loop = products.gates_factor(trace.d, self.gates)
+        """Return the factors, of o, of i, f and g, and of c, and f; the gradients of o, of i, f and g.
+
+        Then all of these, where they stay, and as a factor.
+        """
+        gates, more, dz = trace.gates, trace.more.swapaxes(0, 1), trace.dz
         factors = (gates[:, 0], gates[:, 1:], *more)
-        return list(zip(*factors, d[:, 0], d[:, 1:], loop, strict=False))
+        found = [d[0] for d in dz], [d[1:] for d in dz], dz, trace.d.swapaxes(1, 2)
+        loop = products.gates_factors(trace.d, dz, self.gates)
+        return list(zip(*factors, *found, loop, strict=False))
 
     def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
         multiply, u = products.multiplication(trace.batch), trace.u
@@ -289,14 +295,17 @@ class LSTM(Cell):
         back[...] = 0  # from the step after, and so the whole gradient of h
         dc, work = trace.dc, trace.work
         dc[...] = 0
+        several = trace.batch > 1
         steps = zip(reversed(trace.back), dh[::-1], strict=True)
-        for (f_o, f_ifg, f_c, f, d_o, d_ifg, loop), above in steps:
+        for (f_o, f_ifg, f_c, f, d_o, d_ifg, dz, d, loop), above in steps:
             np.add(back, above, back)
             np.multiply(back, f_c, work)
             np.add(dc, work, dc)  # by way of h and from the step after
             np.multiply(back, f_o, d_o)
             np.multiply(dc, f_ifg, d_ifg)
             np.multiply(dc, f, dc)
+            if several:
+                d[...] = dz
             multiply(loop, w_h, product)
             sum_up()
 

@@ -98,14 +98,16 @@ def factor(a: Array) -> Array:
     return a[..., 0, :] if a.shape[-2] == 1 else a
 
 
-def gates_factor(a: Array, gates: int) -> Array:
-    """Return the first *gates* of *a*, (T, B, D, H), as what `transposed` weights multiply."""
-    times, batch, _, hidden = a.shape
-    flat = a.reshape(times, batch, -1)[..., : gates * hidden]
-    if batch == 1:
-        return flat[:, 0]
-    parts = terms(batch, gates, hidden)
-    return flat.reshape(times, batch, parts, -1).swapaxes(1, 2)[:, :, None]
+def gates_factors(d: Array, dz: list[Array], gates: int) -> list[Array]:
+    """Return the first *gates*, time by time, as what `transposed` weights multiply; no copies.
+
+    They are in *d*, (T, B, D, H), and, each time's before the next, in *dz*, (D, B, H).
+    """
+    times, batch, _, hidden = d.shape
+    if terms(batch, gates, hidden) > 1:
+        return [dz_t[:gates, None] for dz_t in dz]
+    side_by_side = d.reshape(times, batch, -1)[..., : gates * hidden]
+    return list(side_by_side[:, 0] if batch == 1 else side_by_side)
 
 
 def product(a: Array, rows: int) -> Array:
