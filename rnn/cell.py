@@ -21,7 +21,7 @@ Shapes: T times, B streams, I inputs, H hidden units, G gates of H units each.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import ClassVar, TypeAlias
 
 import numpy as np
@@ -46,6 +46,13 @@ AHEAD = 1 << 15
 Views: TypeAlias = list[tuple[Array, ...]]
 """What the loop over a window needs at each time: parts of a trace's arrays."""
 
+Above: TypeAlias = Callable[[slice], Array]
+"""Gives the gradient of the outputs at some times, (…, B, H), from the layer above.
+
+It is asked for one stretch after the other, the last one first, so that it may find each when it is
+needed, while the cache holds it; of an array of all times it is `__getitem__`.
+"""
+
 
 class Trace:
     """What `forward` leaves of a window: the hidden states, and what `backward` needs.
@@ -57,8 +64,8 @@ class Trace:
     still in the cache, with what the gradients are multiplied with on the way back, both in row t;
     there at last with the gradients before the non-linearities, as (B, D, H) and in row t + 1,
     which by then has been read. So there is less memory to pass than with an array for each.
-    A time's gradients are found in *dz*, gate by gate, (D, B, H), and copied there, which takes less
-    time than to find them in small pieces; those of a single stream are found where they stay.
+    A time's gradients are found in *dz*, gate by gate, (D, B, H), and copied there, which takes
+    less time than to find them in small pieces; those of a single stream are found where they stay.
     """
 
     def __init__(self, cell: "Cell", times: int, batch: int, dtype: DTypeLike) -> None:
@@ -84,6 +91,10 @@ class Trace:
         self.sum_up = products.sum_up(self.terms, self.dh)
         self.dc, self.work = aligned((2, batch, hidden), dtype)  # LSTM: the gradient of c
         self.turned = products.Turned(times * batch, hidden, cell.gates * hidden, dtype)
+        self.inputs = [
+            self.brief[: s.stop - s.start] if cell.passing else self.gates[s, -cell.gates :]
+            for s in self.stretches
+        ]
         self.forth: Views = cell.forth(self)
         self.back: Views = cell.back(self)
 
@@ -120,6 +131,8 @@ class Cell(ABC):
     """Numbers a unit and time that a stretch needs and not the way back, in blocks of H."""
     sigmoids: ClassVar[tuple[slice, slice]] = (slice(0), slice(0))
     """The gates with a sigmoid, among the blocks of w_h and of w_x."""
+    passing: ClassVar[bool] = False
+    """Whether the input's part of the gates is needed in its stretch only, and lies in *brief*."""
     past: ClassVar[int] = 0
     """Ways back to the hidden state before that do not lead through w_h."""
     states: ClassVar[int] = 1
@@ -163,8 +176,8 @@ class Cell(ABC):
             self._forward(p, products.weights(p[self.w_h], scale, trace.batch), state, trace)
         return trace
 
-    def backward(self, p: Parameters, trace: Trace, dh: Array, gradients: Parameters) -> None:
-        """Write the gradients of the weights, given *dh*, that of the outputs, (T, B, H).
+    def backward(self, p: Parameters, trace: Trace, dh: Above, gradients: Parameters) -> None:
+        """Write the gradients of the weights, given *dh*, that of the outputs.
 
         What *gradients* held under these names before is overwritten, and so are the trace's gates.
         """
@@ -218,7 +231,7 @@ class Cell(ABC):
         the cache when they are needed.
         """
         x, batch, hidden = trace.x, trace.batch, self.hidden_size
-        gates = trace.gates[:-1, -self.gates :]
+        stretches = list(zip(trace.stretches, trace.inputs, strict=True))
         scale = self._scale(self.sigmoids[1], p.vector.dtype)[:, None]
         b = p[self.b] * scale
         if is_indices(x):
@@ -226,28 +239,28 @@ class Cell(ABC):
                 raise IndexError(f"symbol {x.max()} where 0 to {self.input_size - 1} was expected")
             x = x.astype(np.intp, copy=False)
             if batch == 1:
-                for times in trace.stretches:
+                for times, gates in stretches:
                     rows = p[self.w_x].take(x[times, 0], axis=0)
                     np.multiply(rows, scale, out=rows)
-                    np.add(rows, b, out=gates[times, :, 0])
+                    np.add(rows, b, out=gates[:, :, 0])
                     yield times
                 return
             table = aligned((self.gates, self.input_size, hidden), p.vector.dtype)
             np.multiply(p[self.w_x].swapaxes(0, 1), scale[:, None], out=table)
             table += b[:, None]
-            for times in trace.stretches:
+            for times, gates in stretches:
                 if self.gates == 1:
-                    table[0].take(x[times], axis=0, out=gates[times, 0], mode="clip")
+                    table[0].take(x[times], axis=0, out=gates[:, 0], mode="clip")
                 else:
-                    for t in range(times.start, times.stop):
-                        table.take(x[t], axis=1, out=gates[t], mode="clip")
+                    for symbols, out in zip(x[times], gates, strict=True):
+                        table.take(symbols, axis=1, out=out, mode="clip")
                 yield times
             return
         w_x = matrix(p[self.w_x] * scale)
-        for times in trace.stretches:
+        for times, gates in stretches:
             rows = x[times].reshape(-1, self.input_size).dot(w_x)
             rows = rows.reshape(-1, batch, self.gates, hidden).swapaxes(1, 2)
-            np.add(rows, b[:, None], out=gates[times])
+            np.add(rows, b[:, None], out=gates)
             yield times
 
     @abstractmethod
@@ -263,7 +276,7 @@ class Cell(ABC):
         """Fill *trace*, stretch by stretch, with states and with what the way back needs."""
 
     @abstractmethod
-    def _backward(self, w_h: Array, trace: Trace, dh: Array) -> None:
+    def _backward(self, w_h: Array, trace: Trace, dh: Above) -> None:
         """Write into *trace*.d the gradients before the non-linearities, last time first."""
 
     @abstractmethod

@@ -3,7 +3,7 @@
 import numpy as np
 
 from rnnd.rnn import products, steppers
-from rnnd.rnn.cell import Cell, Trace, Views, matrix
+from rnnd.rnn.cell import Above, Cell, Trace, Views, matrix
 from rnnd.rnn.parameters import Array, Parameters
 from rnnd.rnn.steppers import Step
 
@@ -39,39 +39,45 @@ class Vanilla(Cell):
 
     gates = 1
     derivatives = 1
+    brief = 1
+    passing = True
 
     def forth(self, trace: Trace) -> Views:
         """Return h before, h after as a product and as it is, and the input's part."""
         after = products.product(trace.outputs[:, None], self.hidden_size)
         before = products.factor(trace.h)
-        return list(zip(before, after, trace.outputs, trace.gates[:, 0], strict=False))
+        a = [trace.of_stretch(t)[0] for t in range(len(after))]
+        return list(zip(before, after, trace.outputs, a, strict=False))
 
     def back(self, trace: Trace) -> Views:
         """Return tanh', and the gradient before it, as it is and as a factor."""
         loop = products.gates_factors(trace.d, trace.dz, 1)
-        return list(zip(trace.gates[:, 0], trace.d[:, :, 0], loop, strict=False))
+        f = [trace.of_stretch(t)[0] for t in range(len(loop))]
+        return list(zip(f, trace.d[:, :, 0], loop, strict=True))
 
     def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
-        multiply = products.multiplication(trace.batch)
+        multiply, add, tanh = products.multiplication(trace.batch), np.add, np.tanh
         trace.h[0] = state
         for times in self._stretches(p, trace):
             for before, product, after, a in trace.forth[times]:
                 multiply(before, w_h, product)
-                np.add(after, a, after)
-                np.tanh(after, after)
-            h, f = trace.outputs[times], trace.gates[times, 0]
-            np.multiply(h, h, f)
-            np.subtract(1, f, f)  # tanh' = 1 - tanh²
+                add(after, a, after)
+                tanh(after, after)
         trace.state[...] = trace.h[-1]
 
-    def _backward(self, w_h: Array, trace: Trace, dh: Array) -> None:
-        multiply = products.multiplication(trace.batch)
+    def _backward(self, w_h: Array, trace: Trace, dh: Above) -> None:
+        matmul, add, multiply = products.multiplication(trace.batch), np.add, np.multiply
         product, back = trace.dh_before, trace.dh
         back[...] = 0  # from the step after, and so the whole gradient of h
-        for (f, d, factor), above in zip(reversed(trace.back), dh[::-1], strict=True):
-            np.add(back, above, back)
-            np.multiply(back, f, d)
-            multiply(factor, w_h, product)  # what reaches the step before
+        for times in reversed(trace.stretches):
+            h, f = trace.outputs[times], trace.brief[: times.stop - times.start, 0]
+            multiply(h, h, f)
+            np.subtract(1, f, f)  # tanh' = 1 - tanh²
+            steps = zip(reversed(trace.back[times]), dh(times)[::-1], strict=True)
+            for (f, d, loop), above in steps:
+                add(back, above, back)
+                multiply(back, f, d)
+                matmul(loop, w_h, product)  # what reaches the step before
 
     def stepper(self, p: Parameters) -> Step:
         """Return `step` for weights that stay as they are."""
@@ -127,27 +133,28 @@ class GRU(Cell):
         return list(zip(*before, trace.outputs, part, *together, *apart, strict=False))
 
     def back(self, trace: Trace) -> Views:
-        """Return the factors, z, the gradients and where they stay, and those of w_h as a factor."""
+        """Return the factors, z, the gradients, where these stay, and those of w_h as a factor."""
         d = trace.dz, trace.d.swapaxes(1, 2), products.gates_factors(trace.d, trace.dz, self.gates)
         return list(zip(trace.gates, trace.more[:, 0], *d, strict=False))
 
     def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
-        multiply, u = products.multiplication(trace.batch), trace.u
+        matmul, u = products.multiplication(trace.batch), trace.u
+        add, multiply, subtract, tanh = np.add, np.multiply, np.subtract, np.tanh
         product = products.product(u, self.hidden_size)
         half = np.asarray(0.5, u.dtype)
         trace.h[0] = state
         for times in self._stretches(p, trace):
             trace.gates[times, 0] = p[self.b_m]
             for factor, before, after, part, mrz, rz, m, r, z, n in trace.forth[times]:
-                multiply(factor, w_h, product)
-                np.add(mrz, u, mrz)
+                matmul(factor, w_h, product)
+                add(mrz, u, mrz)
                 sigmoid(rz, half)
-                np.multiply(r, m, after)
-                np.add(n, after, n)
-                np.tanh(n, n)  # n = tanh(… + r m)
-                np.subtract(before, n, part)
-                np.multiply(part, z, part)
-                np.add(part, n, after)  # h = n + z (h - n)
+                multiply(r, m, after)
+                add(n, after, n)
+                tanh(n, n)  # n = tanh(… + r m)
+                subtract(before, n, part)
+                multiply(part, z, part)
+                add(part, n, after)  # h = n + z (h - n)
             self._derive(trace, times)
         trace.state[...] = trace.h[-1]
 
@@ -166,22 +173,25 @@ class GRU(Cell):
         np.multiply(n, r, out=m)  # (1 - z) (1 - n²) r
         np.multiply(m, part, out=r)  # (1 - z) (1 - n²) r m (1 - r)
 
-    def _backward(self, w_h: Array, trace: Trace, dh: Array) -> None:
-        multiply, sum_up = products.multiplication(trace.batch), trace.sum_up
+    def _backward(self, w_h: Array, trace: Trace, dh: Above) -> None:
+        matmul, sum_up = products.multiplication(trace.batch), trace.sum_up
+        add, multiply = np.add, np.multiply
         product, back = trace.dh_before, trace.dh
         back[...] = 0  # from the step after, and so the whole gradient of h
         past, several = trace.terms[-1], trace.batch > 1
-        for (f, z, dz, d, loop), above in zip(reversed(trace.back), dh[::-1], strict=True):
-            np.add(back, above, back)
-            np.multiply(back, z, past)
-            np.multiply(back, f, dz)
-            if several:
-                d[...] = dz
-            multiply(loop, w_h, product)
-            sum_up()  # what reaches the step before, by way of the gates and past them
+        for times in reversed(trace.stretches):
+            steps = zip(reversed(trace.back[times]), dh(times)[::-1], strict=True)
+            for (f, z, dz, d, loop), above in steps:
+                add(back, above, back)
+                multiply(back, z, past)
+                multiply(back, f, dz)
+                if several:
+                    d[...] = dz
+                matmul(loop, w_h, product)
+                sum_up()  # what reaches the step before, by way of the gates and past them
 
-    def backward(self, p: Parameters, trace: Trace, dh: Array, gradients: Parameters) -> None:
-        """Write the gradients of the weights, given *dh*, that of the outputs, (T, B, H)."""
+    def backward(self, p: Parameters, trace: Trace, dh: Above, gradients: Parameters) -> None:
+        """Write the gradients of the weights, given *dh*, that of the outputs."""
         super().backward(p, trace, dh, gradients)
         d_m = trace.d[:, :, 0].reshape(-1, self.hidden_size)
         np.matmul(np.ones(len(d_m), d_m.dtype), d_m, out=gradients[self.b_m])
@@ -241,9 +251,9 @@ class LSTM(Cell):
         return list(zip(*h, *cs, *brief, gates, gates[:, :3], *apart, strict=False))
 
     def back(self, trace: Trace) -> Views:
-        """Return the factors, of o, of i, f and g, and of c, and f; the gradients of o, of i, f and g.
+        """Return the factors, of o, of i, f and g, and of c, and f; and the gradients.
 
-        Then all of these, where they stay, and as a factor.
+        Those are of o, of i, f and g, all, where they stay, and as a factor.
         """
         gates, more, dz = trace.gates, trace.more.swapaxes(0, 1), trace.dz
         factors = (gates[:, 0], gates[:, 1:], *more)
@@ -252,21 +262,22 @@ class LSTM(Cell):
         return list(zip(*factors, *found, loop, strict=False))
 
     def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
-        multiply, u = products.multiplication(trace.batch), trace.u
+        matmul, u = products.multiplication(trace.batch), trace.u
+        add, multiply, tanh = np.add, np.multiply, np.tanh
         product = products.product(u, self.hidden_size)
         half = np.asarray(0.5, u.dtype)
         hidden = self.hidden_size
         trace.h[0], trace.c[0] = state[:, :hidden], state[:, hidden:]
         for times in self._stretches(p, trace):
             for h, h_after, c, c_after, ig, fc, tanh_c, a, oif, o, i, f, g in trace.forth[times]:
-                multiply(h, w_h, product)
-                np.add(a, u, a)
+                matmul(h, w_h, product)
+                add(a, u, a)
                 sigmoids(a, oif, g, half)
-                np.multiply(i, g, ig)
-                np.multiply(f, c, fc)
-                np.add(fc, ig, c_after)  # c = f c + i g
-                np.tanh(c_after, tanh_c)
-                np.multiply(o, tanh_c, h_after)  # h = o tanh(c)
+                multiply(i, g, ig)
+                multiply(f, c, fc)
+                add(fc, ig, c_after)  # c = f c + i g
+                tanh(c_after, tanh_c)
+                multiply(o, tanh_c, h_after)  # h = o tanh(c)
             self._derive(trace, times)
         trace.state[:, :hidden], trace.state[:, hidden:] = trace.h[-1], trace.c[len(trace.d) % 2]
 
@@ -289,25 +300,26 @@ class LSTM(Cell):
         i *= ig  # g i (1 - i)
         f *= fc  # c f (1 - f), with c from before
 
-    def _backward(self, w_h: Array, trace: Trace, dh: Array) -> None:
-        multiply, sum_up = products.multiplication(trace.batch), trace.sum_up
+    def _backward(self, w_h: Array, trace: Trace, dh: Above) -> None:
+        matmul, sum_up = products.multiplication(trace.batch), trace.sum_up
+        add, multiply = np.add, np.multiply
         product, back = trace.dh_before, trace.dh
         back[...] = 0  # from the step after, and so the whole gradient of h
-        dc, work = trace.dc, trace.work
+        dc, work, several = trace.dc, trace.work, trace.batch > 1
         dc[...] = 0
-        several = trace.batch > 1
-        steps = zip(reversed(trace.back), dh[::-1], strict=True)
-        for (f_o, f_ifg, f_c, f, d_o, d_ifg, dz, d, loop), above in steps:
-            np.add(back, above, back)
-            np.multiply(back, f_c, work)
-            np.add(dc, work, dc)  # by way of h and from the step after
-            np.multiply(back, f_o, d_o)
-            np.multiply(dc, f_ifg, d_ifg)
-            np.multiply(dc, f, dc)
-            if several:
-                d[...] = dz
-            multiply(loop, w_h, product)
-            sum_up()
+        for times in reversed(trace.stretches):
+            steps = zip(reversed(trace.back[times]), dh(times)[::-1], strict=True)
+            for (f_o, f_ifg, f_c, f, d_o, d_ifg, dz, d, loop), above in steps:
+                add(back, above, back)
+                multiply(back, f_c, work)
+                add(dc, work, dc)  # by way of h and from the step after
+                multiply(back, f_o, d_o)
+                multiply(dc, f_ifg, d_ifg)
+                multiply(dc, f, dc)
+                if several:
+                    d[...] = dz
+                matmul(loop, w_h, product)
+                sum_up()
 
     def stepper(self, p: Parameters) -> Step:
         """Return `step` for weights that stay as they are."""

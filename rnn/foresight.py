@@ -123,8 +123,9 @@ class Foresight:
         error *= np.float32(1 / (times * batch))
         gradients = self._p.zeros()
         self._output.backward(trace.outputs, error, gradients)
-        dh = self._output.input_gradient(self._p, error)
-        self._cell.backward(self._p, trace, dh, gradients)
+        dh = np.empty_like(trace.outputs)
+        self._output.way_back(self._p, times * batch)(error, dh)
+        self._cell.backward(self._p, trace, dh.__getitem__, gradients)
         clip_by_norm(gradients.vector, 1.0)
         self._adam.update(self._p.vector, gradients.vector, rate)
 

@@ -1,10 +1,12 @@
 """A linear map, over any number of leading axes at once."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import DTypeLike
 
 from rnnd.rnn.parameters import Array, Indices, Parameters, glorot
-from rnnd.rnn.products import Turned, multiply_rows
+from rnnd.rnn.products import Turned, by_rows
 
 TOGETHER = 32
 """Rows that a bias is added to at once: to walk along a short row takes longer than to add."""
@@ -28,7 +30,7 @@ class Linear:
         """Return the map of *x*, of shape (…, input): an array of shape (…, output)."""
         if out is None:
             out = np.empty((*x.shape[:-1], self.output_size), p.vector.dtype)
-        multiply_rows(x, p[self.w], out)
+        by_rows(p[self.w], out.size // self.output_size)(x, out)
         b, rows = p[self.b], out.reshape(-1, self.output_size)
         many = TOGETHER if len(rows) % TOGETHER == 0 else 1
         rows = rows.reshape(-1, many * self.output_size)
@@ -54,12 +56,12 @@ class Linear:
             turned(x, rows, gradients[self.w])
         np.matmul(np.ones(len(rows), rows.dtype), rows, out=gradients[self.b])
 
-    def input_gradient(self, p: Parameters, dy: Array, out: Array | None = None) -> Array:
-        """Return the gradient of what came in, given that of what went out."""
-        if out is None:
-            out = np.empty((*dy.shape[:-1], self.input_size), dy.dtype)
-        multiply_rows(dy, p[self.w].T, out)
-        return out
+    def way_back(self, p: Parameters, count: int) -> Callable[[Array, Array], None]:
+        """Return what writes the gradient of what came in, given that of what went out.
+
+        So many rows as *count* are expected at a time.
+        """
+        return by_rows(p[self.w].T, count)
 
 
 def sum_rows(symbols: Indices, rows: Array, out: Array) -> None:

@@ -40,7 +40,9 @@ class Tape:
         self.turned = turned  # for the gradient of the output's weights
         self.logits = logits
         self.masks: list[Array] = []
-        self.dh = aligned(traces[-1].outputs.shape, logits.dtype)
+        self.dh = aligned(
+            (traces[-1].ahead, *logits.shape[1:-1], traces[-1].h.shape[-1]), logits.dtype
+        )
         self.top: Array = traces[-1].outputs
 
     @property
@@ -126,14 +128,22 @@ class Network:
     def backward(self, p: Parameters, tape: Tape, dlogits: Array, gradients: Parameters) -> None:
         """Write the gradients of all weights, given that of the logits, (T, B, K)."""
         self.output.backward(tape.top, dlogits, gradients, tape.turned)
-        dh = self.output.input_gradient(p, dlogits, out=tape.dh)
-        for index in range(len(self.cells) - 1, -1, -1):
+        last = len(self.cells) - 1
+        way_back = self.output.way_back(p, tape.dh.size // self.shape.hidden_size)
+
+        def dh(times: slice) -> Array:
+            some = tape.dh[: times.stop - times.start]
+            way_back(dlogits[times], some)
             if tape.masks:
-                dh *= tape.masks[index]
-            cell, trace = self.cells[index], tape.traces[index]
-            cell.backward(p, trace, dh, gradients)
-            if index:
-                dh = cell.input_gradient(p, trace)
+                some *= tape.masks[last]
+            return some
+
+        self.cells[last].backward(p, tape.traces[last], dh, gradients)
+        for index in range(last, 0, -1):
+            dx = self.cells[index].input_gradient(p, tape.traces[index])
+            if tape.masks:
+                dx *= tape.masks[index - 1]
+            self.cells[index - 1].backward(p, tape.traces[index - 1], dx.__getitem__, gradients)
 
     def step(self, p: Parameters, x: Array | int, state: Array) -> tuple[Array, Array]:
         """Return the logits, (K,), and the next state, (S,), after one more vector or symbol."""

@@ -7,7 +7,7 @@ a product is done block by block: twice as fast at 256 units and 32 rows. Elsewh
 block. A single row is multiplied by all gates at once.
 
 Most functions here are for the loop over time, which multiplies few rows by the same weights again
-and again. `multiply_rows` is for many rows at once: it cuts those too.
+and again. `by_rows` is for many rows at once: it cuts those too.
 
 Shapes: B rows, G gates of H columns, cut into P blocks of n columns; K rows of the weights.
 """
@@ -134,28 +134,38 @@ def sum_up(terms: Array, total: Array) -> Callable[[], object]:
     )
 
 
-def multiply_rows(x: Array, w: Array, out: Array) -> None:
-    """Write into *out*, (…, N), the product of many rows *x*, (…, K), with *w*, (K, N)."""
-    assert out.flags.c_contiguous
-    # In two dimensions: of more, NumPy makes many products, which is wanted only if they are small.
-    x, out = x.reshape(-1, x.shape[-1]), out.reshape(-1, out.shape[-1])
+def by_rows(w: Array, count: int) -> Callable[[Array, Array], None]:
+    """Return what writes the product of *count* rows, (…, K), with *w*, (K, N), into (…, N)."""
     rows, columns = w.shape
     parts = -(-columns // WIDE) if columns % WIDE == 0 or rows * columns > NEAR else 1
     n = -(-columns // parts)
-    fits = (b for b in (128, 64, 32, 16) if len(x) % b == 0 and b * rows * n <= SMALL)
+    fits = (b for b in (128, 64, 32, 16) if count % b == 0 and b * rows * n <= SMALL)
     batch = next(fits, 0)
+    alike = columns == parts * n
+    blocks: list[Array] = []
     if not AVX512 or not batch:
-        np.matmul(x, w, out=out)
-        return
-    x, out = x.reshape(-1, batch, rows), out.reshape(-1, batch, columns)
-    if columns == parts * n:
-        blocks = aligned((parts, rows, n), w.dtype)
-        blocks[...] = w.reshape(rows, parts, n).swapaxes(0, 1)
-        np.matmul(x[:, None], blocks, out=out.reshape(-1, batch, parts, n).swapaxes(1, 2))
-        return
-    for start in range(0, columns, n):
-        part = slice(start, start + n)
-        np.matmul(x, np.ascontiguousarray(w[:, part]), out=out[..., part])
+        pass
+    elif alike and parts > 1:
+        blocks = [aligned((parts, rows, n), w.dtype)]
+        blocks[0][...] = w.reshape(rows, parts, n).swapaxes(0, 1)
+    else:
+        blocks = [np.ascontiguousarray(w[:, start : start + n]) for start in range(0, columns, n)]
+
+    def multiply(x: Array, out: Array) -> None:
+        assert out.flags.c_contiguous
+        # In two dimensions: of more, NumPy makes many products, wanted only if they are small.
+        x, out = x.reshape(-1, rows), out.reshape(-1, columns)
+        if not blocks or len(x) % batch:
+            np.matmul(x, w, out=out)
+            return
+        x, out = x.reshape(-1, batch, rows), out.reshape(-1, batch, columns)
+        if alike and parts > 1:
+            np.matmul(x[:, None], blocks[0], out=out.reshape(-1, batch, parts, n).swapaxes(1, 2))
+            return
+        for start, block in zip(range(0, columns, n), blocks, strict=True):
+            np.matmul(x, block, out=out[..., start : start + n])
+
+    return multiply
 
 
 class Turned:

@@ -37,7 +37,7 @@ def test_the_weights_gradients_equal_finite_differences(
     state = rng.normal(size=(BATCH, cell.state_size))
     gradients = p.zeros()
 
-    cell.backward(p, cell.forward(p, x, state), dh, gradients)
+    cell.backward(p, cell.forward(p, x, state), dh.__getitem__, gradients)
 
     for name, values in p.items():
         expected = slopes(lambda: float(np.vdot(cell.forward(p, x, state).outputs, dh)), values)
@@ -51,7 +51,7 @@ def test_the_inputs_gradient_equals_finite_differences(
     state = rng.normal(size=(BATCH, cell.state_size))
 
     trace = cell.forward(p, x, state)
-    cell.backward(p, trace, dh, p.zeros())
+    cell.backward(p, trace, dh.__getitem__, p.zeros())
     dx = cell.input_gradient(p, trace)
 
     expected = slopes(lambda: float(np.vdot(cell.forward(p, x, state).outputs, dh)), x)
@@ -67,8 +67,8 @@ def test_symbols_do_what_their_one_hot_vectors_would(cell: Cell, rng: np.random.
 
     gathered = cell.forward(p, symbols, state)
     multiplied = cell.forward(p, np.eye(INPUTS)[symbols], state)
-    cell.backward(p, gathered, dh, by_symbol)
-    cell.backward(p, multiplied, dh, by_vector)
+    cell.backward(p, gathered, dh.__getitem__, by_symbol)
+    cell.backward(p, multiplied, dh.__getitem__, by_vector)
 
     np.testing.assert_allclose(gathered.outputs, multiplied.outputs, atol=1e-12)
     np.testing.assert_allclose(by_symbol.vector, by_vector.vector, atol=1e-12)
@@ -152,11 +152,11 @@ def test_a_trace_used_again_gives_what_a_new_one_gives(
     p, (x, dh) = weights(cell, rng), windows(rng)
     state = rng.normal(size=(BATCH, cell.state_size))
     fresh, again = p.zeros(), p.zeros()
-    cell.backward(p, cell.forward(p, x, state), dh, fresh)
+    cell.backward(p, cell.forward(p, x, state), dh.__getitem__, fresh)
 
     trace = cell.forward(p, 2 * x, -state)
-    cell.backward(p, trace, 3 * dh, again)
-    cell.backward(p, cell.forward(p, x, state, trace), dh, again)
+    cell.backward(p, trace, (3 * dh).__getitem__, again)
+    cell.backward(p, cell.forward(p, x, state, trace), dh.__getitem__, again)
 
     np.testing.assert_array_equal(again.vector, fresh.vector)
 
@@ -176,11 +176,11 @@ def test_long_windows_are_done_in_stretches_that_change_nothing(
     state = rng.normal(size=(batch, cell.state_size))
     whole, parts = p.zeros(), p.zeros()
     at_once = cell.forward(p, x, state)
-    cell.backward(p, at_once, dh[:, :batch], whole)
+    cell.backward(p, at_once, dh[:, :batch].__getitem__, whole)
 
     monkeypatch.setattr("rnnd.rnn.cell.AHEAD", 2 * batch * HIDDEN)  # two times in a stretch
     trace = cell.forward(p, x, state)
-    cell.backward(p, trace, dh[:, :batch], parts)
+    cell.backward(p, trace, dh[:, :batch].__getitem__, parts)
 
     assert len(trace.stretches) == 3
     np.testing.assert_allclose(trace.outputs, at_once.outputs, atol=1e-12)
