@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from rnnd.rnn.dropconnect import DropConnect
 from rnnd.rnn.heads import cross_entropy
 from rnnd.rnn.network import Network, Tape
 from rnnd.rnn.optimisers import Optimiser, clip_by_norm
@@ -76,6 +77,7 @@ class Trainer:
         self.gradients = gradients
         self.memory = memory
         self._tape: Tape | None = None
+        self._dropconnect: DropConnect | None = None
 
     @classmethod
     def alone(cls, network: Network, weights: Parameters, batch: int) -> "Trainer":
@@ -89,12 +91,19 @@ class Trainer:
         targets: Indices,
         dropout: float = 0,
         rng: np.random.Generator | None = None,
+        dropconnect: float = 0,
     ) -> float:
         """Write into `gradients` those of the loss on a window, and return the loss, in nats.
 
-        *x* are symbols, *targets* those that follow them, both (T, B).
+        *x* are symbols, *targets* those that follow them, both (T, B). Of each layer's outputs the
+        share *dropout* is left out, of the recurrent weights the share *dropconnect*.
         """
-        p, tape = self.weights, self._tape
+        p, tape, thinning = self.weights, self._tape, None
+        if dropconnect and rng is not None:
+            if self._dropconnect is None:
+                self._dropconnect = DropConnect(self.network, self.weights)
+            thinning = self._dropconnect
+            p = thinning.draw(dropconnect, rng)
         if tape is None or tape.logits.shape[:2] != x.shape:
             tape = self._tape = self.network.tape(x.shape[0], x.shape[1], p.vector.dtype)
         if dropout and rng is not None:
@@ -103,6 +112,8 @@ class Trainer:
             self.network.forward(p, x, self.memory, tape)
         loss = cross_entropy(tape.logits.reshape(targets.size, -1), targets.ravel())
         self.network.backward(p, tape, tape.logits, self.gradients)
+        if thinning is not None:
+            thinning.thin(self.gradients)
         self.memory[...] = tape.state
         return loss
 

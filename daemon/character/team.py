@@ -135,7 +135,11 @@ class Part:
         rng = np.random.default_rng((settings.seed, step, self.rank))
         with np.errstate(all="ignore"):  # what is no number is noticed after the round
             loss = self.trainer.differentiate(
-                x[:, self.streams], targets[:, self.streams], settings.dropout, rng
+                x[:, self.streams],
+                targets[:, self.streams],
+                settings.dropout,
+                rng,
+                settings.dropconnect,
             )
         return float(loss * self.shares[self.rank])
 

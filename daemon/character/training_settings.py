@@ -31,6 +31,7 @@ class TrainingSettings:
     floor: float = option(0.02, "share of the rate that is left at the end")
     decay: float = option(0.01, "weight decay (AdamW)")
     dropout: float = option(0.1, "share of each layer's outputs left out while training")
+    dropconnect: float = option(0.0, "share of the recurrent weights left out while training")
     clip: float = option(1.0, "largest norm of a gradient")
     precision: Literal["float32", "float64"] = option("float32", "precision of the numbers")
     validation: float = option(0.1, "share of the text, its end, kept to validate on")

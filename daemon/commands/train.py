@@ -26,7 +26,7 @@ from rnnd.daemon.character.training_settings import TrainingSettings, preset
 from rnnd.errors import UsageError
 
 PREFIX = "RNND_"
-SCHEDULE = {"epochs", "rate", "warmup", "floor", "decay", "dropout", "clip"}
+SCHEDULE = {"epochs", "rate", "warmup", "floor", "decay", "dropout", "dropconnect", "clip"}
 """Settings that may change when a training is resumed; the others decide what was saved."""
 
 RANGES: Mapping[str, tuple[float, float]] = {
@@ -40,6 +40,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "floor": (0, 1),
     "decay": (0, 1e3),
     "dropout": (0, 0.95),
+    "dropconnect": (0, 0.95),
     "clip": (0, 1e9),
     "validation": (0, 0.9),
     "processes": (1, 256),

@@ -5,9 +5,11 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from rnnd.rnn.dropconnect import DropConnect
 from rnnd.rnn.heads import cross_entropy
 from rnnd.rnn.network import Network, NetworkShape
 from rnnd.rnn.parameters import Array, Parameters
+from rnnd.rnn.training import Trainer
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -77,3 +79,33 @@ def test_values_and_gradients_are_pytorchs(
             np.testing.assert_allclose(
                 values, getattr(peer, name).grad.numpy(), atol=1e-10, err_msg=name
             )
+
+
+def test_gradients_under_dropconnect_are_pytorchs() -> None:
+    rng = np.random.default_rng(2)
+    network = Network(NetworkShape("gru", INPUTS, HIDDEN, INPUTS))
+    learner = Trainer.alone(network, network.initial(rng, np.float64), BATCH)
+    p = learner.weights
+    thinned = DropConnect(network, p).draw(0.4, np.random.default_rng(1)).copy()
+    kept = torch.from_numpy(blocks("gru", thinned["layer0.w_h"][:, [1, 2, 0]]) != 0)
+    weights = {
+        name.removesuffix("_l0"): torch.from_numpy(values.copy()).requires_grad_()
+        for name, values in torch_weights("gru", p, 0).items()
+    }
+    thin = {**weights, "weight_hh": weights["weight_hh"] * kept * (256 / (256 - round(256 * 0.4)))}
+    cell, output = torch.nn.GRUCell(INPUTS, HIDDEN).double(), torch.from_numpy(p["output.w"])
+    x, targets = rng.integers(0, INPUTS, (2, TIMES, BATCH))
+
+    h, loss = torch.zeros(BATCH, HIDDEN).double(), torch.zeros(())
+    for symbols, wanted in zip(torch.from_numpy(x), torch.from_numpy(targets), strict=True):
+        h = torch.func.functional_call(cell, thin, (torch.eye(INPUTS).double()[symbols], h))
+        loss = loss + torch.nn.functional.cross_entropy(h @ output, wanted) / TIMES
+    loss.backward()
+    ours = learner.differentiate(x, targets, rng=np.random.default_rng(1), dropconnect=0.4)
+
+    assert ours == pytest.approx(loss.item(), abs=1e-10)
+    np.testing.assert_allclose(
+        torch_weights("gru", learner.gradients, 0)["weight_hh_l0"],
+        weights["weight_hh"].grad.numpy(),
+        atol=1e-10,
+    )

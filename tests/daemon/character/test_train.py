@@ -93,7 +93,7 @@ def test_a_training_stopped_and_resumed_gives_the_bytes_of_one_that_was_not(
     tmp_path: Path, processes: int
 ) -> None:
     settings = TrainingSettings(
-        hidden=12, batch=4, length=8, epochs=4, dropout=0.2, processes=processes
+        hidden=12, batch=4, length=8, epochs=4, dropout=0.2, dropconnect=0.3, processes=processes
     )
     straight, first = loop(tmp_path / "straight", settings), loop(tmp_path / "model", settings)
     with straight.training:
