@@ -109,6 +109,7 @@ complete -c rnnd -n '__fish_seen_subcommand_from train' -l warmup -x -d 'share o
 complete -c rnnd -n '__fish_seen_subcommand_from train' -l floor -x -d 'share of the rate that is left at the end (default: 0.02)'
 complete -c rnnd -n '__fish_seen_subcommand_from train' -l decay -x -d 'weight decay (AdamW) (default: 0.01)'
 complete -c rnnd -n '__fish_seen_subcommand_from train' -l dropout -x -d 'share of each layer\'s outputs left out while training (default: 0.1)'
+complete -c rnnd -n '__fish_seen_subcommand_from train' -l dropconnect -x -d 'share of the recurrent weights left out while training (default: 0.0)'
 complete -c rnnd -n '__fish_seen_subcommand_from train' -l clip -x -d 'largest norm of a gradient (default: 1.0)'
 complete -c rnnd -n '__fish_seen_subcommand_from train' -l precision -x -a 'float32 float64' -d 'precision of the numbers (default: float32)'
 complete -c rnnd -n '__fish_seen_subcommand_from train' -l validation -x -d 'share of the text, its end, kept to validate on (default: 0.1)'
