@@ -52,8 +52,8 @@ RANGES: Mapping[str, tuple[float, float]] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `rnnd train` takes; settings not given come from the environment or defaults."""
     parser.epilog = (
-        "With --for, hidden units, rate and dropout default to what does best in that time. "
-        "Each hyper-parameter may also be set through the environment: RNND_HIDDEN=512 is "
+        "With --for, hidden units, rate, dropout and dropconnect default to what does best in that "
+        "time. Each hyper-parameter may also be set through the environment: RNND_HIDDEN=512 is "
         "--hidden 512. An option wins."
     )
     parser.add_argument(
