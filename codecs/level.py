@@ -23,6 +23,10 @@ _SIDES = 4  # words that a list of values may count as one, for the first look
 _LEFT = frozenset((b"[", b"(", b"<", b"|"))
 _RIGHT = frozenset((b"]", b":", b"|", b">"))
 _NO_LETTERS = frozenset((b"A",))  # an article
+_SPOKEN = re.compile(rb"(?<!\S)[A-Za-z]+[:,]?\s")  # a word of a sentence: "temperature 54.0 C"
+_MEASURED = re.compile(rb"\s*[-+]?\d+(?:\.\d+)?\s+")  # what a letter alone behind it is a unit of
+_COUNTED = re.compile(rb"=\d|[=:]\s*(?:\d+|none|null|nil|false)\s*(?:[,;|]|$)")
+"""What says behind a word how many there were of it, or none: "failed: 0, passed: 9"."""
 THREAD = re.compile(rb"/[\w.-]+\]")  # behind a level: ERROR/MainProcess]
 _ORDINARY = frozenset(
     b"all detail hint success config statement fine alert panic abort ee ww".split()
@@ -77,10 +81,13 @@ def _level(text: bytes, count: int, found: re.Match[bytes]) -> Severity | None:
     word = found[0].rstrip(b".-")
     if len(word) == 1:
         alone = left in (b" ", b"\t", b"") and right in (b" ", b"\t", b"/", b"")
-        return LETTERS[word] if alone and count <= 3 else None
+        alone = alone and count <= 3 and not _is_spoken(text[: found.start()])
+        return LETTERS[word] if alone else None
     if word[1:] == b"!":
         return LETTERS[word[:1]] if count == 0 else None
     lower = word.lower()
+    if word == lower and _COUNTED.match(text, found.end()):
+        return None
     if b"/" in (left, right):  # with the name of a thread, in brackets
         thread = right == b"]" if left == b"/" else THREAD.match(text, found.end())
         return WORDS[lower] if word.isupper() and thread else None
@@ -91,3 +98,12 @@ def _level(text: bytes, count: int, found: re.Match[bytes]) -> Severity | None:
     if lower in _ORDINARY or not (word.isupper() or (count == 0 and column)):
         return None
     return WORDS[lower]
+
+
+def _is_spoken(before: bytes) -> bool:
+    """Return whether a letter behind *before* belongs to a sentence, or is the unit of a number.
+
+    >>> _is_spoken(b"CPU temperature 54.0 "), _is_spoken(b"54 "), _is_spoken(b"1702 2395 ")
+    (True, True, False)
+    """
+    return bool(_SPOKEN.search(before) or _MEASURED.fullmatch(before))
