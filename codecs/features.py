@@ -68,7 +68,8 @@ class TickFeatures:
         self._now, means, self._overdue, values, trends, self._last = parts
         self._means = means.reshape(len(MEANS), now)
         self._change = np.empty_like(self._means)
-        self._rates = np.array([[-np.expm1(-tick / mean)] for mean in MEANS.values()])
+        rates = [-np.expm1(-tick / mean) for mean in MEANS.values()]
+        self._rates = np.repeat(np.array(rates)[:, None], now, axis=1)
         self._counts = cast("MutableSequence[float]", self._now.data)
         self._clock = cast("MutableSequence[float]", self._last.data)
         self.buckets = Buckets(buckets, limit)
@@ -93,8 +94,7 @@ class TickFeatures:
         now.fill(0.0)
         came: set[int] = set()  # buckets that have an owner
         if lines:
-            if moved := self.buckets.count(lines):
-                self.overdue.forget(moved)
+            self.overdue.forget(self.buckets.count(lines))
             came = self._count(lines)
             for place, told in enumerate(severities, -2 - len(severities)):
                 self._counts[place] = told
@@ -125,8 +125,10 @@ class TickFeatures:
         return math.sin(angle), math.cos(angle)
 
     def _times_since(self, observed: Health) -> list[float]:
-        for index, health in enumerate((Health.ORANGE, Health.RED)):
-            self._since[index] = 0.0 if observed >= health else self._since[index] + self._seconds
+        orange, red = self._since
+        orange = 0.0 if observed >= Health.ORANGE else orange + self._seconds
+        red = 0.0 if observed >= Health.RED else red + self._seconds
+        self._since = [orange, red]
         return [1.0 - math.log1p(min(since, DAY) / 60) / WHOLE for since in self._since]
 
     def state(self, known: int) -> dict[str, Any]:

@@ -182,7 +182,7 @@ class LogCodec:
         wanted = kinds != CONTINUATION if self.settings.order else self.kinds.has_numbers[kinds]
         told = wanted.nonzero()[0]
         told = told[np.lexsort((newest[told], runs[told]))]
-        rows = newest[told]
+        rows, data = newest[told], piece.data
         lines: list[dict[int, bytes]] = [{} for _ in range(int(runs[-1]) + 1)]
         for run, kind, start, begin, stop, end in zip(
             runs[told].tolist(),
@@ -193,7 +193,8 @@ class LogCodec:
             piece.ends[rows].tolist(),
             strict=True,
         ):
-            lines[run][kind] = piece.data[start:begin] + b" " + piece.data[stop:end]
+            rest = data[stop:end]
+            lines[run][kind] = data[start:begin] + b" " + rest if start < begin else rest
         return lines
 
     def _match_patterns(self, piece: Piece, parts: list[TickPart], edges: list[int]) -> None:
@@ -220,21 +221,29 @@ class LogCodec:
             observed = max(observed, judge(number, np.array(severities, np.float64)))
         new = len(self.templates) - self._told
         self._told += new
+        lines = size = unparsed = late = dropped = cut = 0
+        for part in parts:
+            lines += part.lines
+            size += part.bytes
+            unparsed += part.unparsed
+            late += part.late
+            dropped += part.dropped
+            cut += part.cut
         return Tick(
             number=number,
             vector=self.features.encode(number, counts, severities, new, observed),
             observed=observed,
-            lines=sum([part.lines for part in parts]),
-            bytes=sum([part.bytes for part in parts]),
-            unparsed=sum([part.unparsed for part in parts]),
-            late=sum([part.late for part in parts]),
-            dropped=sum([part.dropped for part in parts]),
+            lines=lines,
+            bytes=size,
+            unparsed=unparsed,
+            late=late,
+            dropped=dropped,
             new_templates=new,
             absences=self.absences.note(number, counts),
             templates=len(self.templates) - 1,
             counts=counts,
             examples=merge_examples(parts),
-            cut=sum([part.cut for part in parts]),
+            cut=cut,
         )
 
     def _add_up(self, parts: Sequence[TickPart]) -> tuple[dict[int, int], list[int]]:
@@ -249,7 +258,7 @@ class LogCodec:
                     template = joined[templates[kind]]
                     every[template] = every.get(template, 0) + lines
                     severities[told[kind]] += lines
-        return dict(sorted(every.items())), severities
+        return {template: every[template] for template in sorted(every)}, severities
 
     def leave_open(self, fresh: Iterable[tuple[Kinds, int]]) -> None:
         """Let those of the *fresh* kinds that found no room seek it anew when they come again.
@@ -270,6 +279,8 @@ class LogCodec:
             unresolved = part.kinds[part.table.templates[part.kinds] == UNRESOLVED]
             for kind in unresolved.tolist():
                 fresh.setdefault(part.table.texts[kind], []).append((part.table, kind))
+        if not fresh and not self.templates.joins:
+            return []
         for text in sorted(fresh):
             parsed = fresh[text][0][0].parsed(text)
             template = self.templates.find(parsed.component, mask_message(parsed.message), text)

@@ -21,7 +21,6 @@ MAX_STAMPS = 4  # formats a log may mix
 MAX_LAYOUTS = 8  # shapes that are read together
 TRIES = 64  # lines without a known timestamp that are all searched for another; then one in TRIES
 PREFIX = 12  # bytes between where a head begins and its timestamp
-NONE = np.zeros(0, np.intp)
 
 Ints = NDArray[np.int64]
 Places = NDArray[np.intp]
@@ -60,17 +59,17 @@ class StampReader:
 
     def read(self, data: bytes, starts: Places, ends: Places, arrival: float) -> Read:
         """Return the timestamps of the lines of *data* from *starts* to *ends*."""
-        count = len(starts)
+        heads, count = Heads(data, starts, ends), len(starts)
+        if self._layouts and (whole := self._read_all(self._layouts[0], heads)):
+            return whole
         read = Read(
             np.zeros(count, np.int64), np.zeros(count, np.uint8), starts.copy(), starts.copy()
         )
-        heads = Heads(data, starts, ends)
-        rows: Places | None = None
+        rows = np.arange(count)
         for layout in self._layouts:
             rows = self._read_together(layout, heads, rows, read)
             if not len(rows):
                 return read
-        rows = np.arange(count) if rows is None else rows
         while len(rows):
             rows = self._read_alone(data, starts, ends, rows, read, arrival)
             if not len(rows):
@@ -78,22 +77,24 @@ class StampReader:
             rows = self._read_together(self._layouts[-1], heads, rows, read)
         return read
 
-    def _read_together(
-        self, layout: Layout, heads: Heads, rows: Places | None, read: Read
-    ) -> Places:
-        """Read those of the lines *rows*, or of all, that have *layout*; return the others."""
+    def _read_all(self, layout: Layout, heads: Heads) -> Read | None:
+        """Return the timestamps of all lines, if all have *layout*, as they usually do."""
+        begins = heads.begins(layout.stamp)
+        if begins.min() < 0 or (begins + layout.width > heads.limits(layout.stamp)).any():
+            return None
+        fits, seconds = layout.read(heads.text, begins)
+        if len(seconds) < len(fits):
+            return None
+        kinds = np.full(len(fits), layout.kind, np.uint8)
+        return Read(seconds, kinds, begins + layout.begin, begins + layout.end)
+
+    def _read_together(self, layout: Layout, heads: Heads, rows: Places, read: Read) -> Places:
+        """Read those of the lines *rows* that have *layout*; return the others."""
         begins = heads.begins(layout.stamp, rows)
         room = begins + layout.width <= heads.limits(layout.stamp, rows)
         if layout.stamp.words:  # which a line may not have
             room &= begins >= 0
         fits, seconds = layout.read(heads.text, begins if room.all() else begins[room])
-        if len(read.kinds) == np.count_nonzero(fits):  # the usual case
-            read.seconds[:], read.kinds[:] = seconds, layout.kind
-            np.add(begins, layout.begin, out=read.begins)
-            np.add(begins, layout.end, out=read.ends)
-            return NONE
-        if rows is None:
-            rows = np.arange(len(begins))
         hits, begins = rows[room][fits], begins[room][fits]
         read.seconds[hits] = seconds
         read.kinds[hits] = layout.kind
