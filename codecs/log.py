@@ -25,14 +25,13 @@ from rnnd.codecs.features import TickFeatures
 from rnnd.codecs.health import Health
 from rnnd.codecs.identifiers import Identifiers
 from rnnd.codecs.masking import mask_message
-from rnnd.codecs.numbers import numeric_places
 from rnnd.codecs.parsed import Parsed, unpack
 from rnnd.codecs.pattern import Patterns
 from rnnd.codecs.reader import LogReader, Piece
 from rnnd.codecs.readings import Readings
 from rnnd.codecs.sessions import SessionPattern
 from rnnd.codecs.severity import Severity
-from rnnd.codecs.signatures import CONTINUATION, UNRESOLVED, Kinds
+from rnnd.codecs.signatures import CONTINUATION, UNRESOLVED, Inner, Kinds, inner_places
 from rnnd.codecs.stamps import StampReader
 from rnnd.codecs.template import OVERFLOW, TemplateTable
 from rnnd.codecs.tick import MAX_EXAMPLE, MAX_EXAMPLES, Example, Tick, TickPart, merge_examples
@@ -118,10 +117,7 @@ class LogCodec:
         ticks, total = piece.ticks, len(piece.ticks)
         firsts = [0, *((ticks[1:] != ticks[:-1]).nonzero()[0] + 1).tolist()]
         edges = [*firsts, total]
-        run = np.zeros(total, np.intp)
-        if len(firsts) > 1:
-            run[firsts[1:]] = 1
-            run = run.cumsum()
+        run = np.repeat(np.arange(len(firsts)), np.diff(edges))
         runs, kinds, counts, newest = _count_pairs(run, piece.kinds, len(self.kinds))
         cuts = np.searchsorted(runs, np.arange(len(edges))).tolist()
         came = [0, *piece.came[np.array(edges[1:]) - 1].tolist()]
@@ -285,7 +281,8 @@ class LogCodec:
             parsed = fresh[text][0][0].parsed(text)
             template = self.templates.find(parsed.component, mask_message(parsed.message), text)
             if template and template not in self.readings:
-                self._note(template, parsed)
+                table, kind = fresh[text][0]
+                self._note(template, parsed, [inner for _, inner in table.places(kind)])
             for table, kind in fresh[text]:
                 table.templates[kind] = template
         for template, older in self.templates.joins:
@@ -295,10 +292,9 @@ class LogCodec:
         self.templates.joins.clear()
         return [pair for pairs in fresh.values() for pair in pairs]
 
-    def _note(self, template: int, parsed: Parsed) -> None:
+    def _note(self, template: int, parsed: Parsed, numbers: Sequence[Inner]) -> None:
         """Prepare for the new *template*, of which *parsed* is the first message."""
-        names = [name for _, name in parsed.fields]
-        self.readings.watch(template, [*numeric_places(parsed.tokens), *names])
+        self.readings.watch(template, numbers)
         self.features.buckets.place(template, parsed.component + b" " + parsed.message)
 
     def encode(self, stream: Iterable[bytes]) -> Iterator[Vector]:
@@ -353,7 +349,8 @@ class LogCodec:
         self.kinds = Kinds()
         self.readings.clear()
         for template in range(1, len(self.templates)):
-            self._note(template, unpack(self.templates.examples[template]))
+            parsed = unpack(self.templates.examples[template])
+            self._note(template, parsed, [inner for _, inner in inner_places(parsed)])
         self.features.restore(state["features"])
         self.absences.restore(state["absences"])
         self._told = int(state["told"])

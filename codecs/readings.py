@@ -77,13 +77,14 @@ class Readings:
                 continue
             words = line.translate(DELIMITERS).split(None, count)
             for place, key in numbers:
-                if place < len(words):
-                    word = words[place]
-                    plain = word.isdigit() and len(word) <= MAX_DIGITS
-                    value = float(word) if plain else value_of(word)
-                    if value is not None:
-                        keys.append(key)
-                        values.append(value)
+                if place >= len(words):
+                    continue
+                word = words[place]
+                plain = word.isdigit() and len(word) <= MAX_DIGITS
+                value = float(word) if plain else value_of(word)
+                if value is not None:
+                    keys.append(key)
+                    values.append(value)
         full = self._slots.full
         changed = self._slots.update(keys, values, look=look)
         self.forget({key // PLACES for key in changed})

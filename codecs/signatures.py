@@ -249,12 +249,15 @@ class Kinds:
         self.severities[kind] = severity
         if text:
             parsed = self._parsed.get(text) or unpack(text)
-            inner = numeric_places(parsed.tokens)
-            places: list[tuple[int, Inner]] = [(parsed.words + place, place) for place in inner]
-            places += parsed.fields
-            self._places[kind] = tuple(places)
+            self._places[kind] = places = inner_places(parsed)
             self.has_numbers[kind] = bool(places)
         return kind
+
+
+def inner_places(parsed: Parsed) -> tuple[tuple[int, Inner], ...]:
+    """Return where numbers stand in lines that say *parsed*: among all words, and within."""
+    inner = numeric_places(parsed.tokens)
+    return *((parsed.words + place, place) for place in inner), *parsed.fields
 
 
 def _edges_of_blocks(size: int, starts: Places) -> list[int]:
