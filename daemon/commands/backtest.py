@@ -4,7 +4,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from glob import glob
 from pathlib import Path
@@ -148,7 +148,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.json:
         save(arguments.json, json.dumps(as_json(result), indent=2) + "\n")
-    print_table(result)
+    print_table(result, incidents)
     return 0
 
 
@@ -263,8 +263,22 @@ def save(path: str, text: str) -> None:
         write_atomically(Path(path), text.encode())
 
 
-def print_table(result: Result) -> None:
-    """Print the scores for people."""
+def hint(incidents: Sequence[float] | None) -> str:
+    """Return what to do where no failure was found; *incidents* are those of a list.
+
+    >>> hint([60.0])
+    'the logs hold the time of no incident of the list; the first is of 1970-01-01T00:01:00Z'
+    """
+    if incidents is None:
+        return "name what a failure is: --failures CSV, or red: in a configuration"
+    if not incidents:
+        return "the list of failures has no row"
+    first = format_time(incidents[0])
+    return f"the logs hold the time of no incident of the list; the first is of {first}"
+
+
+def print_table(result: Result, incidents: Sequence[float] | None) -> None:
+    """Print the scores for people; *incidents* are those of a list."""
     lead = "-" if result.median_lead is None else format_duration(max(result.median_lead, 1))
     share = f" ({result.predicted / result.failures:.0%})" if result.failures else ""
     since = f"; scored since {format_time(result.rule_since)}" if result.rule_since else ""
@@ -286,8 +300,7 @@ def print_table(result: Result) -> None:
         ("lines a second", f"{result.lines / max(result.seconds, 1e-9):,.0f}"),
     ]
     if not result.failures:
-        hint = "name what a failure is: --failures CSV, or red: in a configuration"
-        rows.append(("nothing to predict", hint))
+        rows.append(("nothing to predict", hint(incidents)))
     for row in rows:
         table.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 100, highlight=False).print(table)

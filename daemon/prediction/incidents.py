@@ -7,8 +7,8 @@ epoch. An ``end`` (or ``end_epoch``) is heeded when incidents are merged; other 
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable
-from datetime import datetime, tzinfo
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from rnnd.daemon.files import why
@@ -16,6 +16,7 @@ from rnnd.errors import UsageError
 
 STARTS = ("start", "start_epoch")
 ENDS = ("end", "end_epoch")
+LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # what is later is no time in seconds
 
 
 def parse_time(text: str, zone: tzinfo | None = None) -> float:
@@ -29,7 +30,7 @@ def parse_time(text: str, zone: tzinfo | None = None) -> float:
     except ValueError:
         moment = datetime.fromisoformat(text.strip())
         seconds = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
-    if not math.isfinite(seconds):
+    if not 0 <= seconds < LATEST:  # milliseconds, perhaps
         raise ValueError(f"{text!r} is not a time")
     return seconds
 
@@ -54,14 +55,17 @@ def read_incidents(
     *on_bad* is told the same; where it returns, the row is left out.
     """
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), skipinitialspace=True)
-    columns = [column.strip().lower() for column in reader.fieldnames or ()]
+    try:
+        columns = [column.strip().lower() for column in reader.fieldnames or ()]
+    except csv.Error as error:
+        raise UsageError(f"{name}:1: {error}") from None
     reader.fieldnames = columns
     start = next((column for column in STARTS if column in columns), None)
     end = next((column for column in ENDS if column in columns), None)
     if start is None:
         raise UsageError(f"{name}:1: no column 'start' in the header {','.join(columns)[:80]!r}")
     incidents = []
-    for row in reader:
+    for row in _rows(reader, name, on_bad):
         try:
             began = parse_time(row[start] or "", zone)
             ended = parse_time(row[end], zone) if end and row[end] else began
@@ -72,6 +76,19 @@ def read_incidents(
             continue
         incidents.append((began, max(began, ended)))
     return sorted(incidents)
+
+
+def _rows(
+    reader: "csv.DictReader[str]", name: str, on_bad: Callable[[str], None]
+) -> Iterator[dict[str, str]]:
+    """Give the rows of *reader*; of what is none (a quote never closed), *on_bad* is told."""
+    while True:
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            on_bad(f"{name}:{reader.reader.line_num}: {error}")
 
 
 def merge_incidents(incidents: Iterable[tuple[float, float]], merge: float) -> list[float]:

@@ -65,13 +65,14 @@ def test_a_last_row_without_a_newline_is_read_at_the_next_look(csv: Path) -> Non
 
 def test_bad_rows_are_counted_once_and_the_others_heeded(csv: Path) -> None:
     incidents = IncidentList(str(csv), merge=600.0)
-    append(csv, "yesterday\n" + row(3600) + "\x00\x1b[31m\n")
+    endless = '"' + 150_000 * "x" + "\n"
+    append(csv, "yesterday\n" + row(3600) + "\x00\x1b[31m\n-1e15\n" + endless)
 
     assert incidents.poll() == [START + 3600]
-    assert incidents.bad == 2
+    assert incidents.bad == 4
     append(csv, row(7200))
     assert incidents.poll() == [START + 3600, START + 7200]
-    assert incidents.bad == 2
+    assert incidents.bad == 4
 
 
 @pytest.mark.parametrize("content", [b"", b"begin\n1\n", b"\xff\xfe", None])
