@@ -7,7 +7,9 @@ the command that was asked for is imported, so that help and mistakes cost no st
 
 import argparse
 import contextlib
+import errno
 import importlib
+import io
 import os
 import signal
 import sys
@@ -16,7 +18,10 @@ from typing import Any, NoReturn
 
 from rnnd import __version__
 from rnnd.config.nodes import nearest
+from rnnd.daemon.files import why
 from rnnd.errors import RnndError
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -131,6 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.unknown(argv[0])
     arguments = parser.parse_args(argv)
     command = importlib.import_module(f"rnnd.daemon.commands.{arguments.command}")
+    print_anything()
     try:
         status = int(command.run(arguments))
         sys.stdout.flush()
@@ -140,7 +146,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:  # the reader of our output has left, as `head` does
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        if error.filename is not None or error.errno not in NO_ROOM:
+            raise
+        drop_output()
+        print(f"rnnd: standard output: cannot be written ({why(error)})", file=sys.stderr)
+        return 1
     return status
+
+
+def print_anything() -> None:
+    """Let the standard streams escape what their encoding cannot say, rather than end with it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def drop_output() -> None:
+    """Let what is still to be written to standard output be lost without a word."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

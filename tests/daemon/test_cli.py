@@ -1,7 +1,9 @@
 """The command line itself: help, typing errors, and readers of its output that leave."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -94,3 +96,29 @@ def test_a_reader_who_leaves_early_is_no_error() -> None:
 
     assert said == b""
     assert process.returncode in {0, 141}
+
+
+def test_a_full_disk_under_standard_output_is_told_in_one_line() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*RNND, "config", "init"], stdout=full, stderr=subprocess.PIPE)
+
+    assert done.returncode == 1
+    said = b"rnnd: standard output: cannot be written (no space left on device)\n"
+    assert done.stderr == said
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_the_encoding_of_the_output_cannot_say_is_escaped(
+    tmp_path: Path, encoding: str
+) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("2026-03-01T00:00:00Z INFO café ☕ \N{FULL BLOCK} opened\n" * 9)
+
+    done = subprocess.run(
+        [*RNND, "templates", str(log)],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert b"\\u2615" in done.stdout

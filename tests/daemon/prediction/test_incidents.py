@@ -38,7 +38,7 @@ def test_a_byte_order_mark_and_spaces_do_no_harm() -> None:
         ("start\n1790003600000\n", "x.csv:2: '1790003600000' is not a time"),  # milliseconds
         ("start\n-1e15\n", "x.csv:2: '-1e15' is not a time"),
         ("start\n9999-12-31T23:59:59Z\n", "x.csv:2: '9999-12-31T23:59:59Z' is not a time"),
-        ('start,why\n1,"never closed\n' + 150_000 * "x", "x.csv:2: field larger than field limit"),
+        ('start,why\n1,"never closed\n' + 150_000 * "x", "x.csv:3: field larger than field limit"),
         ('"start' + 150_000 * "x", "x.csv:1: field larger than field limit"),
     ],
 )
