@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from rnnd.codecs.level import THREAD, find_level
 from rnnd.codecs.numbers import MAX_WORDS, numeric_fields
-from rnnd.codecs.parsed import MAX_MESSAGE, Number, Parsed, split_tokens
+from rnnd.codecs.parsed import MAX_MESSAGE, METHODS, Number, Parsed, split_tokens
 from rnnd.codecs.severity import LETTERS, WORDS, Severity
 from rnnd.codecs.signature import STAMP
 from rnnd.codecs.structured import Fields, read_json, read_logfmt
@@ -38,9 +38,13 @@ _SQUID = re.compile(rb"(T[A-Z_]{3,24}/)0 ")  # how a proxy found it, and the sta
 _HAPROXY = re.compile(rb" ((?:[+-]?0/){4}[+-]?0 )0 [+]?0 ")  # five times, status, and bytes
 _ELB = re.compile(rb' ((?:-?0(?:\.0)? ){3})0 (?:0|-) 0 0 "')  # three times, two statuses, sizes
 _W3C = re.compile(  # a web server's columns: method and path; status and further numbers at the end
-    rb" (?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT|PROPFIND) \S++ .*"
+    rb" (?:" + METHODS + rb") \S++ .*"
     rb" 0*+[^\s0]\S*+ 0((?: 0){2,5})\r?$"
 )
+_COLUMNS = re.compile(  # the same with tabs: method, host if it is told, path, and status
+    rb"\t(?:" + METHODS + rb")((?:\t[^\t/][^\t]*+){0,2}\t/[^\t]*+)\t0\t"
+)
+_VERBOSITY = re.compile(rb"\[\x01(, {1,2})0(?:\]|, )")  # with the time in brackets
 _KLOG = re.compile(
     rb"0 0:0:0\.0\s+0 ([^\s:]++):0\] ?"
 )  # its letter and date are a word with digits
@@ -123,6 +127,8 @@ def _status_in(line: bytes, place: int) -> Number | None:
             return Number("status", proxied[1])
     if place >= 0 and b" 0 0" in line and (served := _W3C.search(line, place)):
         return Number("last status", b"%d" % (len(served[1]) // 2))
+    if b"\t/" in line and (served := _COLUMNS.search(line, max(place, 0))):
+        return Number("column status", b"%d" % served[1].count(b"\t"))
     return None
 
 
@@ -142,6 +148,8 @@ def _read_plain(line: bytes, place: int) -> _Found:
     if (channel := _MONOLOG.match(line, place + 1)) and channel[2].lower() in WORDS:
         named = WORDS[channel[2].lower()]
         return _Found(named, None, channel[1], line[channel.end() :], channel.end())
+    if place == 1 and (verbose := _VERBOSITY.match(line)):
+        return _message(None, Number("verbosity", verbose[1]), b"", line, verbose.end())
     if place > 1:
         if not _SAYS.search(line, place + 1):  # then the time is what was said last
             return _read_plain(line[:place], -1)

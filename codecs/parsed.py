@@ -17,10 +17,12 @@ from rnnd.codecs.severity import MEANINGS, Severity
 MAX_TOKENS = 64  # words of a message that distinguish templates
 MAX_MESSAGE = 2048  # bytes of a message that are looked at
 
+METHODS = b"GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT|PROPFIND"  # of web requests
 DELIMITERS = bytes.maketrans(b"=:,;()[]{}<>\"'|\t\r\x01", b" " * 18)
 _TEXTS = {
     "priority": rb"(\d{1,3})>",
     "status": rb"(\d{3})(?!\d)",
+    "verbosity": rb"(\d{1,3})(?=[\],])",
     "level": rb"(D?\d{1,5})",  # MongoDB's D1 to D5
     "letter": rb"([VDIWEFA])\d{4} \d",  # glog's
 }
@@ -40,11 +42,14 @@ class Number:
     """A severity told by a number, or a letter, behind the text *before*, and what it means.
 
     A priority stands at the start of the line; a ``0`` before it is any number. The last status is
-    that before as many numbers at the end of the line as *before* says. Lines that say *least* in
-    words are at least as severe.
+    that before as many numbers at the end of the line as *before* says, and that of a column stands
+    as many columns behind the method of a request. Lines that say *least* in words are at least as
+    severe.
     """
 
-    meaning: Literal["priority", "status", "last status", "level", "letter"]
+    meaning: Literal[
+        "priority", "status", "last status", "column status", "level", "verbosity", "letter"
+    ]
     before: bytes
     least: Severity = Severity.DEBUG
 
@@ -69,6 +74,9 @@ class Number:
 def _pattern(meaning: str, before: bytes) -> re.Pattern[bytes]:
     if meaning == "last status":
         return re.compile(rb" (\d{3})(?: \d++){%d}\r?$" % int(before), re.MULTILINE)
+    if meaning == "column status":
+        columns = rb"(?:\t[^\t\n]*+){%d}\t(\d{3})(?=\t)" % int(before)
+        return re.compile(rb"\t(?:" + METHODS + rb")" + columns)
     start = rb"^" if meaning == "priority" else rb""
     literal = re.escape(before).replace(b"0", rb"\d{1,9}")
     return re.compile(start + literal + _TEXTS[meaning], re.MULTILINE)

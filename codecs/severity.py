@@ -121,10 +121,23 @@ def from_level(level: int) -> Severity:
     return Severity.ERROR if level < 60 else Severity.CRITICAL
 
 
+def from_verbosity(verbosity: int) -> Severity:
+    """Return the severity of a line that is written from a *verbosity* on: 0 is always written.
+
+    >>> [str(from_verbosity(verbosity)) for verbosity in (0, 1, 2, 3, 10)]
+    ['error', 'warning', 'notice', 'info', 'debug']
+    """
+    if verbosity >= 10:
+        return Severity.DEBUG
+    return Severity(max(Severity.ERROR - verbosity, Severity.INFO))
+
+
 MEANINGS: dict[str, Callable[[bytes], Severity]] = {
     "priority": lambda text: from_priority(int(text)),
     "status": lambda text: from_status(int(text)),
     "last status": lambda text: from_status(int(text)),
+    "column status": lambda text: from_status(int(text)),
+    "verbosity": lambda text: from_verbosity(int(text)),
     "level": lambda text: from_level(int(text)) if text.isdigit() else Severity.DEBUG,
     "letter": lambda text: LETTERS[text],
 }
