@@ -51,7 +51,7 @@ class Vanilla(Cell):
 
     def back(self, trace: Trace) -> Views:
         """Return tanh', and the gradient before it, as it is and as a factor."""
-        loop = products.gates_factors(trace.d, trace.dz, 1)
+        loop = products.gates_factor(trace.gates[:-1], trace.d, 1)
         f = [trace.of_stretch(t)[0] for t in range(len(loop))]
         return list(zip(f, trace.d[:, :, 0], loop, strict=True))
 
@@ -133,9 +133,10 @@ class GRU(Cell):
         return list(zip(*before, trace.outputs, part, *together, *apart, strict=False))
 
     def back(self, trace: Trace) -> Views:
-        """Return the factors, z, the gradients, where these stay, and those of w_h as a factor."""
-        d = trace.dz, trace.d.swapaxes(1, 2), products.gates_factors(trace.d, trace.dz, self.gates)
-        return list(zip(trace.gates, trace.more[:, 0], *d, strict=False))
+        """Return the factors, which become gradients, z, a copy, and those of w_h as a factor."""
+        gates, copy = trace.gates[:-1], trace.d.swapaxes(1, 2)
+        loop = products.gates_factor(gates, trace.d, self.gates)
+        return list(zip(gates, trace.more[:, 0], copy, loop, strict=True))
 
     def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
         matmul, u = products.multiplication(trace.batch), trace.u
@@ -181,12 +182,12 @@ class GRU(Cell):
         past, several = trace.terms[-1], trace.batch > 1
         for times in reversed(trace.stretches):
             steps = zip(reversed(trace.back[times]), dh(times)[::-1], strict=True)
-            for (f, z, dz, d, loop), above in steps:
+            for (d, z, copy, loop), above in steps:
                 add(back, above, back)
                 multiply(back, z, past)
-                multiply(back, f, dz)
+                multiply(back, d, d)
                 if several:
-                    d[...] = dz
+                    copy[...] = d
                 matmul(loop, w_h, product)
                 sum_up()  # what reaches the step before, by way of the gates and past them
 
@@ -251,15 +252,13 @@ class LSTM(Cell):
         return list(zip(*h, *cs, *brief, gates, gates[:, :3], *apart, strict=False))
 
     def back(self, trace: Trace) -> Views:
-        """Return the factors, of o, of i, f and g, and of c, and f; and the gradients.
+        """Return the factors, of all, of o, and of i, f and g, which become gradients.
 
-        Those are of o, of i, f and g, all, where they stay, and as a factor.
+        Then that of c, f, the copy of the gradients, and these as a factor.
         """
-        gates, more, dz = trace.gates, trace.more.swapaxes(0, 1), trace.dz
-        factors = (gates[:, 0], gates[:, 1:], *more)
-        found = [d[0] for d in dz], [d[1:] for d in dz], dz, trace.d.swapaxes(1, 2)
-        loop = products.gates_factors(trace.d, dz, self.gates)
-        return list(zip(*factors, *found, loop, strict=False))
+        gates, more, copy = trace.gates[:-1], trace.more.swapaxes(0, 1), trace.d.swapaxes(1, 2)
+        loop = products.gates_factor(gates, trace.d, self.gates)
+        return list(zip(gates, gates[:, 0], gates[:, 1:], *more, copy, loop, strict=True))
 
     def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
         matmul, u = products.multiplication(trace.batch), trace.u
@@ -295,7 +294,8 @@ class LSTM(Cell):
         kept[...] = f
         g *= ig
         np.subtract(i, g, out=g)  # i (1 - g²)
-        np.subtract(1, gates[:, :3], out=gates[:, :3])
+        sigmas = gates[:, :3].reshape(len(gates), -1)  # in two dimensions it takes half the time
+        np.subtract(1, sigmas, out=sigmas)
         o *= h  # tanh(c) o (1 - o)
         i *= ig  # g i (1 - i)
         f *= fc  # c f (1 - f), with c from before
@@ -309,15 +309,15 @@ class LSTM(Cell):
         dc[...] = 0
         for times in reversed(trace.stretches):
             steps = zip(reversed(trace.back[times]), dh(times)[::-1], strict=True)
-            for (f_o, f_ifg, f_c, f, d_o, d_ifg, dz, d, loop), above in steps:
+            for (d, d_o, d_ifg, f_c, f, copy, loop), above in steps:
                 add(back, above, back)
                 multiply(back, f_c, work)
                 add(dc, work, dc)  # by way of h and from the step after
-                multiply(back, f_o, d_o)
-                multiply(dc, f_ifg, d_ifg)
+                multiply(back, d_o, d_o)
+                multiply(dc, d_ifg, d_ifg)
                 multiply(dc, f, dc)
                 if several:
-                    d[...] = dz
+                    copy[...] = d
                 matmul(loop, w_h, product)
                 sum_up()
 

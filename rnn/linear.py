@@ -31,10 +31,10 @@ class Linear:
         if out is None:
             out = np.empty((*x.shape[:-1], self.output_size), p.vector.dtype)
         by_rows(p[self.w], out.size // self.output_size)(x, out)
-        b, rows = p[self.b], out.reshape(-1, self.output_size)
-        many = TOGETHER if len(rows) % TOGETHER == 0 else 1
-        rows = rows.reshape(-1, many * self.output_size)
-        np.add(rows, np.tile(b, many), out=rows)
+        b, some = p[self.b], out
+        if out.size % (TOGETHER * self.output_size) == 0:
+            b, some = np.tile(b, TOGETHER), out.reshape(-1, TOGETHER * self.output_size)
+        np.add(some, b, out=some)
         return out
 
     def turned(self, rows: int, dtype: DTypeLike) -> Turned:
@@ -64,14 +64,16 @@ class Linear:
         return by_rows(p[self.w].T, count)
 
 
-def sum_rows(symbols: Indices, rows: Array, out: Array) -> None:
-    """Write into row s of *out*, (S, C), the sum of those *rows*, (N, C), whose symbol is s.
+def sum_rows(symbols: Indices, rows: Array, columns: slice, out: Array) -> None:
+    """Write into row s of *out*, (S, C), the sum of those *rows*, (N, …), whose symbol is s.
+
+    Of the rows, which are contiguous, so many *columns* count as *out* has.
 
     This is the product of a one-hot matrix, transposed, with *rows*. Where rows are many, to gather
     those of each symbol and add them takes a quarter of that product's time.
 
     >>> sums = np.zeros((3, 1))
-    >>> sum_rows(np.array([2, 0, 2]), np.array([[1.0], [5.0], [3.0]]), sums)
+    >>> sum_rows(np.array([2, 0, 2]), np.array([[1.0], [5.0], [3.0]]), slice(1), sums)
     >>> sums.ravel()
     array([5., 0., 4.])
     """
@@ -79,18 +81,16 @@ def sum_rows(symbols: Indices, rows: Array, out: Array) -> None:
     if len(symbols) <= count:
         one_hot = np.zeros((count, len(symbols)), rows.dtype)
         one_hot[symbols, np.arange(len(symbols))] = 1
-        np.matmul(one_hot, rows, out=out)
+        np.matmul(one_hot, rows[:, columns], out=out)
         return
     small = symbols.astype(np.uint16) if count <= 1 << 16 else symbols  # sorted by its digits
     order = np.argsort(small, kind="stable")
     ends = np.cumsum(np.bincount(symbols, minlength=count)).tolist()
     ones = np.ones(len(symbols), rows.dtype)
+    totals = np.zeros((count, rows.shape[1]), rows.dtype)
     start = 0
-    for total, end in zip(out, ends, strict=True):
+    for total, end in zip(totals, ends, strict=True):
         if end > start:
-            some = order[start:end]
-            gathered = rows.take(some, axis=0) if rows.flags.c_contiguous else rows[some]
-            ones[: end - start].dot(gathered, total)
-        else:
-            total[...] = 0
+            ones[: end - start].dot(rows.take(order[start:end], axis=0), total)
         start = end
+    out[...] = totals[:, columns]

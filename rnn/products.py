@@ -27,9 +27,11 @@ SMALL = 10**6
 WIDE, NARROW = 64, 32
 """Columns of a block: those that the kernels do at once, and the fewest worth a product."""
 
-PART, PARTS, LARGE, TALL = 256, 1 << 19, 1 << 24, 128
-"""Rows of a part of a large product, numbers of all parts' results at most, what is large, and the
-most columns of which a few are read quickly."""
+PART, PARTS, LARGE = 256, 1 << 19, 1 << 24
+"""Rows of a part of a large product, numbers of all parts' results at most, and what is large."""
+
+TALL, BROAD = 128, 256
+"""The most columns of which a few are read quickly, of either matrix."""
 
 NEAR = 10_000
 """Weights that the first cache holds while rows are multiplied by them."""
@@ -98,16 +100,16 @@ def factor(a: Array) -> Array:
     return a[..., 0, :] if a.shape[-2] == 1 else a
 
 
-def gates_factors(d: Array, dz: list[Array], gates: int) -> list[Array]:
-    """Return the first *gates*, time by time, as what `transposed` weights multiply; no copies.
+def gates_factor(d: Array, copy: Array, gates: int) -> Array:
+    """Return the first *gates*, time by time, as what `transposed` weights multiply; not a copy.
 
-    They are in *d*, (T, B, D, H), and, each time's before the next, in *dz*, (D, B, H).
+    They are in *d*, (T, D, B, H), and in its *copy*, (T, B, D, H).
     """
-    times, batch, _, hidden = d.shape
+    times, batch, _, hidden = copy.shape
     if terms(batch, gates, hidden) > 1:
-        return [dz_t[:gates, None] for dz_t in dz]
-    side_by_side = d.reshape(times, batch, -1)[..., : gates * hidden]
-    return list(side_by_side[:, 0] if batch == 1 else side_by_side)
+        return d[:, :gates, None]
+    side_by_side = copy.reshape(times, batch, -1)[..., : gates * hidden]
+    return side_by_side[:, 0] if batch == 1 else side_by_side
 
 
 def product(a: Array, rows: int) -> Array:
@@ -140,26 +142,24 @@ def by_rows(w: Array, count: int) -> Callable[[Array, Array], None]:
     parts = -(-columns // WIDE) if columns % WIDE == 0 or rows * columns > NEAR else 1
     n = -(-columns // parts)
     fits = (b for b in (128, 64, 32, 16) if count % b == 0 and b * rows * n <= SMALL)
-    batch = next(fits, 0)
-    alike = columns == parts * n
+    batch = next(fits, 0) if AVX512 else 0
+    alike = parts > 1 and columns == parts * n
     blocks: list[Array] = []
-    if not AVX512 or not batch:
-        pass
-    elif alike and parts > 1:
+    if batch and alike:
         blocks = [aligned((parts, rows, n), w.dtype)]
         blocks[0][...] = w.reshape(rows, parts, n).swapaxes(0, 1)
-    else:
+    elif batch:
         blocks = [np.ascontiguousarray(w[:, start : start + n]) for start in range(0, columns, n)]
 
     def multiply(x: Array, out: Array) -> None:
         assert out.flags.c_contiguous
         # In two dimensions: of more, NumPy makes many products, wanted only if they are small.
         x, out = x.reshape(-1, rows), out.reshape(-1, columns)
-        if not blocks or len(x) % batch:
+        if not batch or len(x) % batch:
             np.matmul(x, w, out=out)
             return
         x, out = x.reshape(-1, batch, rows), out.reshape(-1, batch, columns)
-        if alike and parts > 1:
+        if alike:
             np.matmul(x[:, None], blocks[0], out=out.reshape(-1, batch, parts, n).swapaxes(1, 2))
             return
         for start, block in zip(range(0, columns, n), blocks, strict=True):
@@ -180,7 +180,9 @@ class Turned:
         parts = rows // PART
         self._across = width % WIDE != 0
         small = PART * NARROW * (width if self._across else WIDE) <= SMALL
-        fits = rows == parts * PART and height % NARROW == 0 and (self._across or height <= TALL)
+        small = small and parts * height * width <= PARTS
+        narrow = self._across or (height <= TALL and width <= BROAD)
+        fits = rows == parts * PART and height % NARROW == 0 and narrow
         self._results: Array | None = None
         if AVX512 and fits and small and rows * height * width >= LARGE:
             shape = (width, height) if self._across else (height, width)

@@ -146,6 +146,6 @@ def test_summed_rows_are_the_product_with_one_hot_vectors(symbols: list[int]) ->
     rows = np.random.default_rng(0).normal(size=(len(symbols), 3))
     sums = np.full((7, 3), np.nan)
 
-    sum_rows(np.array(symbols), rows, out=sums)
+    sum_rows(np.array(symbols), rows, slice(rows.shape[1]), out=sums)
 
     np.testing.assert_allclose(sums, np.eye(7)[symbols].T @ rows, atol=1e-12)

@@ -44,8 +44,7 @@ def test_the_terms_on_the_way_back_add_up_to_the_product(
     terms = aligned((count, batch, hidden), w.dtype)
 
     multiply = products.multiplication(batch)
-    dz = list(np.ascontiguousarray(d.swapaxes(1, 2)))
-    factor = products.gates_factors(d, dz, 3)[1]
+    factor = products.gates_factor(np.ascontiguousarray(d.swapaxes(1, 2)), d, 3)[1]
     out = products.product(terms, 3 // count * hidden)
     multiply(factor, products.transposed(w, batch), out)
 
