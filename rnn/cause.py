@@ -13,6 +13,13 @@ few levels of it, by *visits*: the steps of one visit tell one story, however ma
 each level counts once a visit. An onset that the experts had foretold needs no other cause: counted
 is what came beyond what they said, beside what they left open. A level of which little is known is
 drawn to the one below, and the lowest to `FIRST`.
+
+That is what a visit means if the state is a cause at all. Most rare states are none, and where
+onsets are frequent, one soon follows a visit by chance. So there are two hypotheses, that it is one
+and that it is none, and visit by visit the odds of the first are multiplied by how much more
+probable it made what came (Kass & Raftery, "Bayes factors", 1995). An onset of which the experts
+knew nothing proves much; one that was probable anyway proves little; a visit that nothing follows
+speaks against it. What is told is the chance under the first, times the probability of that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,11 +32,15 @@ from rnnd.rnn.hazards import Steps
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 LEVELS = (0.05, 0.15, 0.3, 0.45)  # where they begin; below the first, nothing is amiss
-DOUBT = 0.5  # visits added to those of a level, at the rate of the level below
-FIRST = 0.02  # chance of an onset at the lowest level, as long as none was visited
+DOUBT = 1.0  # visits added to those of a level, at the rate of the level below
+FIRST = 1 / 3  # chance of an onset at the lowest level of a cause, as long as none was visited
+ODDS = -1.4  # log-odds that a state is a cause, before anything is known: it is one in five …
+SURE = 6.0  # … and at most, either way
 MOST = 0.98
+LEAST = 1e-3  # whatever the experts say, nothing is more surprising than that
 MEMORY = 100.0  # visits over which the past fades
 
 
@@ -48,6 +59,8 @@ class Cause:
         self._came = np.zeros(shape)  # what came beyond what the experts said
         # Of the visit that is not over: steps at each level, and sums of the same two.
         self._visit = np.zeros((3, *shape))
+        self._gain = np.zeros(events)  # what its steps add to the log-odds of a cause
+        self._odds = np.full(events, ODDS)  # log-odds that there is such a cause at all
         self._steps = 0
         self._quiet = 0
         self._judge()
@@ -61,7 +74,8 @@ class Cause:
 
         *immune*, (…, E): a kind that can have no onset at once has none of this cause.
         """
-        own = self._chances[levels] * (immune == 0)[..., None]
+        believed = (immune == 0) / (1 + np.exp(-self._odds))  # (…, E)
+        own = self._chances[levels] * believed[..., None]
         return np.asarray(said + (1 - said) * own)
 
     def settle(self, levels: Levels, said: Floats, until: Steps, immune: Steps) -> None:
@@ -74,9 +88,11 @@ class Cause:
         came = until[..., None] <= self._horizons  # (N, E, H)
         possible = np.broadcast_to((immune == 0)[..., None], came.shape)
         counted = np.array((possible, possible * (1 - said), possible * (came - said)))
+        gained = self._gained(levels, said[..., 0], came[..., 0]) * possible[..., 0]
         for step, level in enumerate(levels.tolist()):
             if level:
                 self._visit[:, level] += counted[:, step]
+                self._gain += gained[step]
                 self._steps += 1
                 self._quiet = 0
             else:
@@ -84,6 +100,16 @@ class Cause:
             over = self._quiet >= self._horizons[0] or self._steps >= self._horizons.max()
             if over and self._steps:
                 self._close()
+
+    def _gained(self, levels: Levels, said: Floats, came: Bools) -> Floats:
+        """Return by how much more probable a cause makes what *came* within the first horizon.
+
+        As logarithms, a step and event: (N, E).
+        """
+        own = self._chances[levels][..., 0]
+        said = np.maximum(said, LEAST)
+        joined = said + (1 - said) * own
+        return np.asarray(np.log(np.where(came, joined / said, 1 - own)))
 
     def _close(self) -> None:
         """Count the visit that is over."""
@@ -93,7 +119,11 @@ class Cause:
         for total, now in ((self._seen, open_ * share), (self._came, beyond * share)):
             total[visited] *= 1 - 1 / MEMORY
             total += now
+        judged = visited.any(axis=(0, 2))  # (E,) kinds that could come
+        odds = self._odds + (ODDS - self._odds) / MEMORY * judged + self._gain / self._steps
+        self._odds = np.minimum(np.maximum(odds, -SURE), SURE)
         self._visit[:] = 0
+        self._gain[:] = 0
         self._steps = 0
         self._judge()
 
@@ -115,6 +145,8 @@ class Cause:
             "seen": self._seen.copy(),
             "came": self._came.copy(),
             "visit": self._visit.copy(),
+            "gain": self._gain.copy(),
+            "odds": self._odds.copy(),
             "steps": self._steps,
             "quiet": self._quiet,
         }
@@ -124,5 +156,7 @@ class Cause:
         self._seen = np.array(state["seen"], np.float64)
         self._came = np.array(state["came"], np.float64)
         self._visit = np.array(state["visit"], np.float64)
+        self._gain = np.array(state["gain"], np.float64)
+        self._odds = np.array(state["odds"], np.float64)
         self._steps, self._quiet = int(state["steps"]), int(state["quiet"])
         self._judge()
