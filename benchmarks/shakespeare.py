@@ -85,7 +85,7 @@ def beside_min_char_rnn(whole: str, seconds: float) -> None:
 def defaults(text: str, seconds: float, processes: int, wanted: float) -> None:
     """Print what `rnnd train --for` leaves in the model file with its defaults."""
     codec = CharCodec.of(text)
-    settings = replace(TrainingSettings(**preset(seconds)), processes=processes)
+    settings = replace(TrainingSettings(**preset(seconds, len(text))), processes=processes)
     with ExitStack() as stack:
         path = Path(stack.enter_context(TemporaryDirectory())) / "model"
         plan = Plan(path, seconds, save_every=seconds)

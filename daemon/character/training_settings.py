@@ -39,21 +39,34 @@ class TrainingSettings:
     seed: int = option(0, "seed of all that is random")
 
 
-PRESETS: tuple[tuple[float, Mapping[str, Any]], ...] = (
-    (45.0, {"hidden": 128, "rate": 6e-3, "dropout": 0.0}),
-    (150.0, {"hidden": 192, "rate": 5e-3, "dropout": 0.0}),
-    (420.0, {"hidden": 384, "rate": 3e-3, "dropout": 0.4}),
-    (inf, {"hidden": 512, "rate": 2.5e-3, "dropout": 0.5}),
+SIZES: tuple[tuple[float, Mapping[str, Any]], ...] = (
+    (45.0, {"hidden": 128, "rate": 6e-3}),
+    (150.0, {"hidden": 192, "rate": 5e-3}),
+    (420.0, {"hidden": 384, "rate": 3e-3}),
+    (inf, {"hidden": 512, "rate": 2.5e-3}),
 )
-"""What a training of at most so many seconds does best with, for about a megabyte on two cores."""
+"""What can be trained in at most so many seconds, on two cores."""
+
+LEFT_OUT: tuple[tuple[float, Mapping[str, Any]], ...] = (
+    (150.0, {"dropout": 0.0, "dropconnect": 0.0}),
+    (420.0, {"dropout": 0.4, "dropconnect": 0.0}),
+    (inf, {"dropout": 0.4, "dropconnect": 0.25}),
+)
+"""What a training of at most so many seconds for each million characters must leave out: the more
+often it reads them, the more, or it learns the text by heart."""
 
 
-def preset(budget: float | None) -> dict[str, Any]:
+def preset(budget: float | None, characters: int) -> dict[str, Any]:
     """Return the defaults that differ when the time is given, *budget* in seconds.
 
-    >>> preset(60)["hidden"], preset(None)
-    (192, {})
+    >>> preset(60, characters=1_000_000)
+    {'hidden': 192, 'rate': 0.005, 'dropout': 0.0, 'dropconnect': 0.0}
+    >>> preset(60, characters=100_000)["dropconnect"], preset(None, characters=100_000)
+    (0.25, {})
     """
     if budget is None:
         return {}
-    return dict(next(values for most, values in PRESETS if budget <= most))
+    each = budget / max(1, characters) * 1e6
+    size = next(values for most, values in SIZES if budget <= most)
+    left_out = next(values for most, values in LEFT_OUT if each <= most)
+    return {**size, **left_out}

@@ -53,8 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `rnnd train` takes; settings not given come from the environment or defaults."""
     parser.epilog = (
         "With --for, hidden units, rate, dropout and dropconnect default to what does best in that "
-        "time. Each hyper-parameter may also be set through the environment: RNND_HIDDEN=512 is "
-        "--hidden 512. An option wins."
+        "time with so much text. Each hyper-parameter may also be set through the environment: "
+        "RNND_HIDDEN=512 is --hidden 512. An option wins."
     )
     parser.add_argument(
         "texts", nargs="*", default=["-"], metavar="TEXT", help="UTF-8 files (default: -, stdin)"
@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
     text = read_texts(arguments.texts)
     codec = CharCodec.of(text)
     if model is None:
-        settings = TrainingSettings(**(preset(plan.budget) | given))
+        settings = TrainingSettings(**(preset(plan.budget, len(text)) | given))
     else:
         settings = resumed(model, given, text, plan)
     with ExitStack() as stack:

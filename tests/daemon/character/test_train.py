@@ -20,7 +20,7 @@ from rnnd.daemon.character.models import Model
 from rnnd.daemon.character.training import DivergedError, Training
 from rnnd.daemon.character.training_loop import Loop, Plan, fingerprint
 from rnnd.daemon.character.training_report import Silence, Terminal
-from rnnd.daemon.character.training_settings import TrainingSettings
+from rnnd.daemon.character.training_settings import TrainingSettings, preset
 from rnnd.daemon.cli import main
 from rnnd.errors import RnndError
 
@@ -380,6 +380,18 @@ def test_no_more_is_held_out_than_tells_anything(monkeypatch: pytest.MonkeyPatch
 
     assert len(training.validation) == 100
     assert len(training.text) == len(TEXT) - 100
+
+
+def test_the_more_time_there_is_for_a_text_the_more_a_training_leaves_out() -> None:
+    times = [preset(seconds, characters=1_000_000) for seconds in (60, 300, 900)]
+    texts = [preset(300, characters) for characters in (10_000_000, 1_000_000, 100_000)]
+
+    for few, some, many in (times, texts):
+        assert few["dropout"] < some["dropout"] <= many["dropout"]
+        assert few["dropconnect"] <= some["dropconnect"] < many["dropconnect"]
+    assert times[0]["hidden"] < times[1]["hidden"] < times[2]["hidden"]
+    assert len({values["hidden"] for values in texts}) == 1
+    assert preset(60, characters=0)
 
 
 def test_settings_come_from_options_then_from_the_environment(
