@@ -30,6 +30,9 @@ Places = NDArray[np.intp]
 # zero (0x30) it is above 9, and 0x76 more reach that bit, or it has it already.
 _ZEROS, _SIXES, _TOPS = (np.uint64(byte * 0x0101010101010101) for byte in (0x30, 0x76, 0x80))
 
+_LIMITS = {"Y": (1900, 2099), "e": (1_000_000_000, 2_099_999_999)}
+_DATE = {"Y", "y", "m", "d"}
+
 _IS_SPACE = bytes(bytes([byte]).isspace() for byte in range(256))
 
 
@@ -125,12 +128,18 @@ class Layout:
         worth = np.zeros((len(self._inside) * 8, len(self._fields)))
         for index, name in enumerate(self._fields):
             worth[: self.width, index] = digit * _place_values(place, *span(name))
-        self._worth = worth.reshape(-1, 8, len(self._fields))  # of a digit of each word, by field
+        words = enumerate(worth.reshape(-1, 8, len(self._fields)))
+        self._worth = {word: digits for word, digits in words if digits.any()}  # of its digits
         self._constants = {
             name: field_value(name, found[name])
             for name in ("z", "p")
             if name in found.re.groupindex and found[name] is not None
         }
+        limits = {**LIMITS, **_LIMITS}
+        if "p" in self._constants:
+            del limits["H"]
+        bounds = [limits.get(name, (0, 2**53)) for name in self._fields]
+        self._least, self._greatest = np.array(bounds, np.int64).reshape(-1, 2).T[:, :, None]
         self._vague = "Y" not in self._fields and "y" not in self._fields and "d" in self._fields
 
     def read(self, text: NDArray[np.uint8], begins: Places) -> tuple[NDArray[np.bool_], Ints]:
@@ -186,30 +195,24 @@ class Layout:
         The *digits* are the same with the values of the digits, and nothing else.
         """
         told = np.zeros((heads.shape[1], len(self._fields)))
-        for digit, worth in zip(digits, self._worth, strict=True):
-            if worth.any():
-                told += digit.view(np.uint8).astype(np.float64).reshape(len(told), 8) @ worth
+        for word, worth in self._worth.items():
+            told += digits[word].view(np.uint8).astype(np.float64).reshape(len(told), 8) @ worth
         numbers = told.T.astype(np.int64)  # exact up to 2**53
-        fields: dict[str, Any] = dict(zip(self._fields, numbers, strict=True))
-        valid = np.ones(heads.shape[1], np.bool_)
+        valid = ((numbers >= self._least) & (numbers <= self._greatest)).all(axis=0)
+        fields: dict[str, Any] = dict(zip(self._fields, numbers, strict=True)) | self._constants
         if self._month >= 0:
             fields["m"] = _lookup(_letters(heads, self._month), _MONTHS)
             valid &= fields["m"] > 0
         if self._weekday >= 0:
             valid &= _lookup(_letters(heads, self._weekday), _WEEKDAYS) > 0
-        if "Y" in fields:
-            valid &= (fields["Y"] >= 1900) & (fields["Y"] < 2100)
+        for name in _DATE & fields.keys():  # it is mostly the same day
+            values = fields[name]
+            if len(values) and (values == values[0]).all():
+                fields[name] = int(values[0])
         if "y" in fields:
             fields["Y"] = century(fields.pop("y"))
-        if "e" in fields:
-            valid &= (fields["e"] >= 1_000_000_000) & (fields["e"] < 2_100_000_000)
-        if "p" in self._constants:
-            fields["H"] = fields["H"] % 12 + self._constants["p"]
-        if "z" in self._constants:
-            fields["z"] = self._constants["z"]
-        for name, (low, high) in LIMITS.items():
-            if name in fields:
-                valid &= (fields[name] >= low) & (fields[name] <= high)
+        if "p" in fields:
+            fields["H"] = fields["H"] % 12 + fields["p"]
         seconds: Ints = np.asarray(seconds_of(fields), np.int64)
         if self._vague:
             seconds = seconds - 946684800
