@@ -77,15 +77,16 @@ class Clock:
         is completed by *arrival*, the seconds since the epoch when the line came. Lines without a
         stamp belong to the line before, those before the first stamp to its tick.
         """
-        rows = kinds.nonzero()[0]
-        if not len(rows):
+        stamped = int(np.count_nonzero(kinds))
+        if not stamped:
             assert self.tick is not None, "start() the clock of a log without timestamps"
             return np.full(len(stamps), self.tick), np.zeros(len(stamps), np.bool_)
         if self.now is None:
-            self.now = self._begin(int(stamps[rows[0]]), int(kinds[rows[0]]), arrival)
-        before = self._tick_of(self.now)
-        if len(rows) == len(stamps):
+            first = int((kinds > 0).argmax())
+            self.now = self._begin(int(stamps[first]), int(kinds[first]), arrival)
+        if stamped == len(stamps):
             return self._assign(stamps, kinds)
+        before, rows = self._tick_of(self.now), kinds.nonzero()[0]
         ticks, late = self._assign(stamps[rows], kinds[rows])
         all_late = np.zeros(len(stamps), np.bool_)
         all_late[rows] = late
@@ -138,7 +139,8 @@ class Clock:
             return max(len(stamps) // 8, FEW) if len(stamps) > FEW else 0
         assert self.now is not None
         gaps = np.empty_like(times)
-        gaps[0], gaps[1:] = times[0] - self.now, times[1:] - times[:-1]
+        gaps[0] = times[0] - self.now
+        np.subtract(times[1:], times[:-1], out=gaps[1:])
         if gaps.min() >= 0:  # the usual case: in order
             if gaps.max() > DAY:
                 return int((gaps > DAY).argmax())

@@ -160,7 +160,7 @@ class Kinds:
                 exact = exact_signatures(*_lines_at(rows, data, starts, ends, begins, stops))
                 told = dict(zip(fresh, self._learn(exact), strict=True))
                 self._shapes.add(list(told), list(told.values()), place)
-                kinds[missed] = list(map(told.__getitem__, lines))
+                kinds[missed] = np.fromiter(map(told.__getitem__, lines), np.int64, len(lines))
                 learnt += len(fresh)
                 lines, missed = [], []
         if learnt > MOSTLY * len(starts):

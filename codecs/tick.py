@@ -32,8 +32,9 @@ class Example:
 class TickPart:
     """The lines of one tick that came in one piece; parts of a tick are added up by `encode_tick`.
 
-    `kinds` are the distinct kinds of lines and `counts` how often each came, both numbered in
-    `table`; `newest` keeps the last line of each kind, without its timestamp, for its numbers.
+    `kinds` are the distinct kinds of lines, ascending, and `counts` how often each came, both
+    numbered in `table`; `newest` keeps the last line of each kind, without its timestamp,
+    for its numbers.
     """
 
     tick: int

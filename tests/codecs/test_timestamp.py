@@ -159,6 +159,18 @@ def test_reading_together_and_alone_agree_on_any_digits(
         other = bytearray(first)
         other[place : place + len(digits)] = digits.encode()
         lines.append(bytes(other))
+    assert_read_alike(lines)
+
+
+@pytest.mark.parametrize("line", [b"2024-03-09 08:07:05.123 up", b"1709971625 up"])
+def test_no_byte_but_a_digit_is_taken_for_one(line: bytes) -> None:
+    for place in (0, 3, 6, 9, 18, 21):
+        others = [line[:place] + bytes([byte]) + line[place + 1 :] for byte in range(256)]
+        assert_read_alike([line, *(other for other in others if b"\n" not in other)])
+
+
+def assert_read_alike(lines: list[bytes]) -> None:
+    """Assert that *lines*, read together, have the timestamps that they have alone."""
     together = StampReader(None)
     ends = np.cumsum([len(line) + 1 for line in lines]) - 1
     starts = np.concatenate(([0], ends[:-1] + 1))
