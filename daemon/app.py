@@ -115,6 +115,14 @@ class App:
         if state is None:
             log.info("%s begins anew", self.settings.name)
             return
+        shape = self._shape()
+        saved = state.get("shape", shape)
+        if changed := [name for name in shape if saved.get(name) != shape[name]]:
+            log.warning(
+                "%s begins anew, as what was learnt does not fit another %s; it is kept as %s",
+                self.settings.name, " and ".join(changed), self.file.set_aside(),
+            )  # fmt: skip
+            return
         try:
             self._restore(state)
         except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -134,6 +142,16 @@ class App:
         self._readers.names = dict(state["sources"])
         self._failures.extend(Failure(time, lead) for time, lead in state["failures"])
 
+    def _shape(self) -> dict[str, Any]:
+        """Return those settings without which what was learnt means nothing."""
+        settings = self.settings
+        return {
+            "tick": settings.tick,
+            "horizon": settings.horizon,
+            "more_horizons": list(settings.horizons[1:]),
+            "order": settings.order,
+        }
+
     @property
     def changes(self) -> int:
         """Grows with all that comes from outside; what time alone does is not counted."""
@@ -146,6 +164,7 @@ class App:
         tailer = json.dumps(self.tailer.state()).encode()
         return Snapshot.of(
             {
+                "shape": self._shape(),
                 "pipeline": self.pipeline.state(),
                 "tailer": np.frombuffer(tailer, np.uint8),
                 "tally": self.tally.state(),

@@ -186,15 +186,22 @@ class Service:
                 self._save(app)
                 app.close()
                 del self._apps[name]
-        apps = {}
+        apps, errors = {}, []
         for name, app_settings in wanted.items():
-            apps[name] = self._apps.get(name) or self._open(
-                app_settings, pipelines[name], directory
-            )
+            try:
+                apps[name] = self._apps.get(name) or self._open(
+                    app_settings, pipelines[name], directory
+                )
+            except RnndError as error:  # its state cannot be used: no reason to end the others
+                log.error("%s is left out: %s", name, error)
+                errors.append(str(error))
         self._apps = apps
         self.settings = settings
         self._status = replace(
-            self._status, reload_success=True, reload_error="", reload_at=self._clock.now()
+            self._status,
+            reload_success=not errors,
+            reload_error="; ".join(errors),
+            reload_at=self._clock.now(),
         )
         log.info("took over the configuration: %s", ", ".join(apps))
         self._notifier.ready("watching")

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 KIND = "rnnd app"
 SUFFIX = ".rnnd"
 PREVIOUS = ".previous"
+ASIDE = ".before"
 
 
 class StateDirectory:
@@ -95,6 +96,20 @@ class StateFile:
                 f"{refusals[0]}; move it away to begin anew, or use the rnnd that wrote it"
             )
         return None
+
+    def set_aside(self) -> Path:
+        """Move the state out of the way, for there is to be another; return where it is now.
+
+        Raises `CheckpointError` where that cannot be done.
+        """
+        aside = self.path.with_name(self.path.name + ASIDE)
+        try:
+            newest = self.path if self.path.exists() else self.previous
+            newest.replace(aside)
+            self.previous.unlink(missing_ok=True)
+        except OSError as error:
+            raise CheckpointError(f"{self.path}: cannot be moved ({why(error)})") from error
+        return aside
 
     def save(self, snapshot: "Snapshot") -> int:
         """Replace the state by *snapshot*, keeping what was there as the previous one.

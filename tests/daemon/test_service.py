@@ -353,6 +353,33 @@ def test_a_state_that_lacks_what_this_version_needs_stops_the_start_and_is_left_
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"tick": 60.0}, "another tick;"),
+        ({"horizon": 1200.0}, "another horizon;"),
+        ({"more_horizons": (7200.0,)}, "another more_horizons;"),
+        ({"order": True}, "another order;"),
+    ],
+)
+def test_what_was_learnt_for_other_ticks_or_horizons_is_set_aside_and_learnt_anew(
+    bench: Bench, caplog: pytest.LogCaptureFixture, changed: dict[str, Any], named: str
+) -> None:
+    bench.log.write_bytes(b"1 a\n")
+    bench.run(1)
+    before = (bench.directory / "state" / "app.rnnd").read_bytes()
+    app = msgspec.structs.replace(bench.settings.apps[0], **changed)
+    bench.settings = msgspec.structs.replace(bench.settings, apps=(app,))
+
+    service = bench.run(1)
+
+    assert named in caplog.text
+    assert bench.fed == [b"1 a"]
+    assert service.status().apps[0].tally.lines == 1
+    assert (bench.directory / "state" / "app.rnnd.before").read_bytes() == before
+    assert (bench.directory / "state" / "app.rnnd").exists()
+
+
 def test_a_torn_state_is_counted_and_the_one_before_is_used(bench: Bench) -> None:
     bench.log.write_bytes(b"1 a\n")
     for _ in range(2):
@@ -476,6 +503,30 @@ def test_an_app_that_goes_is_saved_and_goes_on_when_it_comes_back(bench: Bench) 
 
     assert bench.fed == [b"1 a"]
     assert service.status().apps[0].tally.lines == 1
+
+
+def test_a_reload_leaves_out_an_app_whose_state_cannot_be_used_and_keeps_the_others(
+    bench: Bench,
+) -> None:
+    bench.log.write_bytes(b"1 a\n")
+    place = bench.directory / "state"
+    place.mkdir()
+    (place / "other.rnnd").write_bytes(b"not a state")
+    other = AppSettings(name="other", logs=(str(bench.directory / "other.log"),))
+    wanted = msgspec.structs.replace(bench.settings, apps=(bench.settings.apps[0], other))
+    service = bench.service()
+    steps = iter([lambda: service.reload(wanted), lambda: None, service.stop])
+
+    def turn() -> None:
+        if not service._wake.is_set():
+            next(steps)()
+
+    bench.clock.on_wait = turn
+    service.run()
+
+    assert [app.name for app in service.status().apps] == ["app"]
+    assert not service.status().reload_success
+    assert "move it away" in service.status().reload_error
 
 
 def test_a_refused_configuration_is_told_and_changes_nothing(bench: Bench) -> None:
