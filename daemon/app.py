@@ -138,6 +138,8 @@ class App:
         self.tally = Tally.of(state["tally"])
         self._bytes_before = self.tally.bytes
         self.history.restore(state["history"])
+        if state["pipeline"].get("rule") != getattr(self.pipeline, "rule", None):
+            self.history.forget_open()
         self._newest = state["newest"]
         self._readers.names = dict(state["sources"])
         self._failures.extend(Failure(time, lead) for time, lead in state["failures"])

@@ -120,6 +120,14 @@ class History:
             self._remember_unusual(prediction)
         self._remember(prediction.time, prediction.tick.examples)
         self._draw(prediction, red)
+        if prediction.new_rule is not None:
+            self.forget_open()
+
+    def forget_open(self) -> None:
+        """Forget the alarms without an outcome: they were about what is no failure any more."""
+        self._recent = None
+        known = [alarm for alarm in self._alarms if alarm.outcome != "open"]
+        self._alarms = deque(known, maxlen=ALARMS)
 
     def note_late(self, time: float) -> None:
         """Give alarms their outcome by a failure that began at *time* and was not known then."""

@@ -90,6 +90,22 @@ def test_an_alarm_that_was_settled_is_never_settled_again() -> None:
     assert [one.outcome for one in past.recent().alarms] == ["false"]
 
 
+def test_an_alarm_about_another_rule_of_failures_gets_no_outcome_of_the_new_one() -> None:
+    past = history()
+    past.note(alarm(0))
+    past.note(replace(prediction(61), outcomes=Outcomes(false=1)))
+    past.note(alarm(70))
+    past.note(replace(prediction(80), new_rule="a line of severity critical or worse"))
+    past.note(alarm(1000))
+
+    past.note(replace(prediction(1030), onset=True, outcomes=Outcomes(true=1, failure=True)))
+
+    assert [(one.outcome, one.lead) for one in past.recent().alarms] == [
+        ("true", 300.0),
+        ("false", None),
+    ]
+
+
 def test_nothing_grows_without_bound() -> None:
     past = history()
     line = Example(Health.RED, "CRITICAL boom")
