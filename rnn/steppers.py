@@ -88,24 +88,24 @@ def _inputs_of_gru(w: Array, m: Array) -> Array:
 def lstm(w_x: Array, w_h: Array, b: Array) -> Step:
     """Return what takes the steps of the LSTM."""
     # Blocks of H numbers: 0 ends with the 1, 1 h, 2 c, 3 g, 4 f, 5 i, 6 o, 7 ones, and for what
-    # comes out 8 h, 9 c, 10 o. Here f, i and o are the tanh of half of what goes in, and then f and
-    # i their products with c and g; only the o that comes out is the gate itself.
+    # comes out 8 tanh(c), 9 c, 10 o, 11 ones: 8 and 9 times 10 and 11 are the state. Here f, i and
+    # o are the tanh of half of what goes in, and then f and i their products with c and g; only the
+    # o that comes out is the gate itself.
     hidden, dtype = len(w_h), w_h.dtype
     order, scale = [3, 2, 1, 0], np.array([[1], [0.5], [0.5], [0.5]], dtype)
     weights = aligned((hidden + 1, 4 * hidden), dtype)
     np.multiply(w_h[:, order], scale, out=weights[1:].reshape(-1, 4, hidden))
     part = weights[0]  # the input's
     w_x, b = (w_x[:, order] * scale).reshape(len(w_x), -1), (b[order] * scale).ravel()
-    rows, space = list(w_x + b), aligned_zeros(11 * hidden, dtype)
-    space[hidden - 1], space[7 * hidden : 8 * hidden] = 1, 1
+    rows, space = list(w_x + b), aligned_zeros(12 * hidden, dtype)
+    space[hidden - 1], space[7 * hidden : 8 * hidden], space[11 * hidden :] = 1, 1, 1
 
     def blocks(first: int, last: int) -> Array:
         return space[first * hidden : (last + 1) * hidden]
 
     one_h, before, gfio = space[hidden - 1 : 2 * hidden], blocks(1, 2), blocks(3, 6)
-    cg, fi, h, c, o, after = (
-        blocks(*k) for k in ((2, 3), (4, 5), (8, 8), (9, 9), (10, 10), (8, 9))
-    )
+    cg, fi, tanh_c, c = (blocks(*k) for k in ((2, 3), (4, 5), (8, 8), (9, 9)))
+    tanh_c_c, o_one = blocks(8, 9), blocks(10, 11)
     terms, c_o = blocks(2, 7).reshape(6, -1), blocks(9, 10).reshape(2, -1)
     of_c, of_o = [0.5, 0.5, 0.5, 0.5, 0, 0], [0, 0, 0, 0, 0.5, 0.5]
     sums = np.array([of_c, of_o], dtype)  # (c + g + f c + i g) / 2 and (o + 1) / 2
@@ -118,8 +118,8 @@ def lstm(w_x: Array, w_h: Array, b: Array) -> Step:
         tanh(gfio, gfio)
         multiply(cg, fi, fi)
         sums.dot(terms, c_o)
-        tanh(c, h)
-        multiply(h, o, h)
-        return after.copy()
+        tanh(c, tanh_c)
+        after: Array = multiply(tanh_c_c, o_one)
+        return after
 
     return step
