@@ -49,7 +49,7 @@ SIZES: tuple[tuple[float, Mapping[str, Any]], ...] = (
 
 LEFT_OUT: tuple[tuple[float, Mapping[str, Any]], ...] = (
     (150.0, {"dropout": 0.0, "dropconnect": 0.0}),
-    (420.0, {"dropout": 0.4, "dropconnect": 0.0}),
+    (420.0, {"dropout": 0.3, "dropconnect": 0.2}),
     (inf, {"dropout": 0.4, "dropconnect": 0.25}),
 )
 """What a training of at most so many seconds for each million characters must leave out: the more
