@@ -60,8 +60,11 @@ class Model:
                 if found[name].shape != wanted:
                     raise CheckpointError(f"{name}: shape {found[name].shape}, expected {wanted}")
                 weights[name] = found[name]
+            symbols = len(codec.alphabet)
+            if (shape.input_size, shape.output_size) != (symbols, symbols):
+                raise CheckpointError(f"alphabet: {symbols} characters, not {shape.input_size}")
             return cls(shape, weights, codec, state["training"])
-        except (KeyError, TypeError, ValueError, StopIteration) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, StopIteration) as error:
             raise CheckpointError(f"character model: {error!r} where it should be") from error
 
     def save(self, path: Path) -> None:

@@ -206,3 +206,12 @@ def test_weights_of_another_shape_are_refused(model: Path) -> None:
 
     with pytest.raises(CheckpointError, match=r"output.b: shape \(9,\), expected \(8,\)"):
         Model.from_bytes(pack("character model", *flatten(state)))
+
+
+def test_weights_for_another_alphabet_or_in_no_mapping_are_refused(model: Path) -> None:
+    state = unflatten(*unpack("character model", model.read_bytes()))
+
+    with pytest.raises(CheckpointError, match="alphabet: 2 characters, not 8"):
+        Model.from_bytes(pack("character model", *flatten({**state, "codec": {"alphabet": "ab"}})))
+    with pytest.raises(CheckpointError, match="AttributeError"):
+        Model.from_bytes(pack("character model", *flatten({**state, "weights": []})))
