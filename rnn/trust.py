@@ -10,9 +10,12 @@ frequent, the shift is soon there.
 Shares and shift are followed by Newton's method, outcome by outcome: what is known of them is a
 Gaussian, whose precision grows with every outcome and fades back to that of the beginning (as an
 extended Kalman filter would do it; Haykin, "Kalman filtering and neural networks", 2001). How fast
-to forget is not known beforehand. So it is done at several speeds, and each speed counts by how
-probable it made what came, a little of the weight being spread anew at every step, so that another
-may take over at any time (Herbster & Warmuth, "Tracking the best expert", 1998).
+to forget is not known beforehand, nor whether there is enough to learn shares from at all: where
+signs are weak and failures few, the plain average is hard to beat (Clemen, "Combining forecasts",
+1989). So it is done at several speeds, two of which never learn a share, and one of these no shift.
+Each counts by how probable it made what came, a little of the weight being spread anew at every
+step, so that another may take over at any time (Herbster & Warmuth, "Tracking the best expert",
+1998).
 
 The steps before one onset tell one story: a step counts as 1 / *horizon*.
 """
@@ -27,11 +30,13 @@ from rnnd.rnn.hazards import Steps, bins, hazard_loss
 
 Floats = NDArray[np.float32]
 
-MEMORIES = (200.0, 3000.0)  # horizons over which outcomes fade
+NEVER = np.inf  # learnt
+SPEEDS = ((3000.0, 600.0), (3000.0, 3000.0), (NEVER, 3000.0), (NEVER, NEVER))
+"""Horizons over which outcomes fade, for shares and for the shift."""
 TOGETHER = 1.2  # what all shares add up to in the beginning; experts agree in part
 DOUBT = (5.0, 1.0)  # precision of a share and of the shift in the beginning
 MOST = 2.0  # no share is larger, and none is negative
-ANEW = 0.002  # of the weight of speeds that is spread at each step
+ANEW = 0.0005  # of the weight of speeds that is spread in a horizon
 
 
 class Trust:
@@ -47,10 +52,13 @@ class Trust:
         share = TOGETHER / experts if experts > 1 else 1.0
         self._start = np.append(np.full(experts, share), 0.0)  # (P,)
         self._prior = np.append(np.full(experts, DOUBT[0]), DOUBT[1])
-        shape = (len(MEMORIES), events, len(edges))  # (M, E, K)
+        shares, shift = np.array(SPEEDS).T[..., None]
+        self._memories = np.concatenate([np.tile(shares, experts), shift], axis=1)  # (M, P)
+        self._learnt = np.isfinite(self._memories)[:, None, None, None]  # (M, 1, 1, 1, P)
+        shape = (len(SPEEDS), events, len(edges))  # (M, E, K)
         self._weights = np.tile(self._start, (*shape, 1))
         self._precision = np.tile(np.diag(self._prior), (*shape, 1, 1))
-        self._belief = np.full(shape[:2], 1 / len(MEMORIES))
+        self._belief = np.full(shape[:2], 1 / len(SPEEDS))
         self._mix()
 
     def weigh(self, claims: Floats) -> Floats:
@@ -70,10 +78,11 @@ class Trust:
         hazard = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
         error = self._step * np.where(possible, hazard - came, 0.0)
         curve = self._step * np.where(possible, hazard * (1 - hazard), 0.0)
-        memories = np.array(MEMORIES)[:, None, None, None]
-        lost = -np.expm1(-len(claims) * self._step / memories)
-        self._precision *= 1 - lost[..., None]
-        self._precision += lost[..., None] * np.diag(self._prior)
+        x = x * self._learnt  # (M, E, K, N, P)
+        lost = -np.expm1(-len(claims) * self._step / self._memories)[:, None, None]  # (M, 1, 1, P)
+        kept = np.sqrt(1 - lost)
+        self._precision *= kept[..., None] * kept[..., None, :]
+        self._precision += (lost * self._prior)[..., None] * np.eye(len(self._prior))
         self._precision += np.matmul(np.swapaxes(x, -1, -2) * curve[..., None, :], x)
         slope = np.matmul(error[..., None, :], x)[..., 0, :]
         slope += lost * self._prior * (self._weights - self._start)
@@ -88,7 +97,8 @@ class Trust:
         loss = self._step * losses.sum(axis=(1, 3))  # (M, E)
         belief = self._belief * np.exp(loss.min(axis=0) - loss)
         belief /= belief.sum(axis=0)
-        self._belief = (1 - ANEW) * belief + ANEW / len(belief)
+        anew = -np.expm1(-logits.shape[1] * self._step * ANEW)
+        self._belief = (1 - anew) * belief + anew / len(belief)
 
     def _mix(self) -> None:
         mean = (self._belief[..., None, None] * self._weights).sum(axis=0)  # (E, K, P)
@@ -105,7 +115,10 @@ class Trust:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what another one's `state` gave."""
-        self._weights = np.array(state["weights"], np.float64)
+        weights = np.array(state["weights"], np.float64)
+        if weights.shape != self._weights.shape:
+            raise ValueError(f"trust: {weights.shape} weights instead of {self._weights.shape}")
+        self._weights = weights
         self._precision = np.array(state["precision"], np.float64)
         self._belief = np.array(state["belief"], np.float64)
         self._mix()

@@ -106,6 +106,39 @@ def test_the_steps_before_one_onset_count_as_one() -> None:
     assert shares[1] > 0.85
 
 
+def test_when_there_is_little_to_learn_shares_from_the_plain_average_is_believed() -> None:
+    rng = np.random.default_rng(6)
+    trust = make(3)
+    before = [share(trust, 3, expert) for expert in range(3)]
+
+    for _ in range(8000 // LOT):
+        claims = rng.normal(0, 0.3, (LOT, 3, 1, 1)).astype(np.float32)
+        odds = 0.4 * claims.sum(axis=1)[:, :, 0] - 3
+        came = rng.random((LOT, 1)) < 1 / (1 + np.exp(-odds))
+        trust.note(claims, np.where(came, 1, 2), NONE, USUAL)
+
+    after = [share(trust, 3, expert) for expert in range(3)]
+    assert after == pytest.approx(before, abs=0.1)
+    assert trust.state()["belief"][2:].sum() > 0.7
+
+
+def test_steps_that_are_settled_together_or_apart_spread_belief_alike() -> None:
+    nothing = np.zeros((LOT, 1, 1, 1), np.float32)
+    never = np.full((LOT, 1), 2)
+    together, apart = make(), make()
+    for trust in (together, apart):
+        trust.restore(trust.state() | {"belief": np.array([[1.0], [0.0], [0.0], [0.0]])})
+
+    together.note(nothing, never, NONE, USUAL)
+    for step in range(LOT):
+        one = slice(step, step + 1)
+        apart.note(nothing[one], never[one], NONE[one], USUAL)
+
+    spread = together.state()["belief"][1, 0]
+    assert spread > 0
+    assert apart.state()["belief"][1, 0] == pytest.approx(spread, rel=0.1)
+
+
 def test_no_share_is_negative() -> None:
     rng = np.random.default_rng(5)
     trust = make()
@@ -134,3 +167,10 @@ def test_a_restored_trust_goes_on_identically() -> None:
         other.note(claim, until, NONE, USUAL)
         assert share(one) == share(other)
     assert share(one) < 1
+
+
+def test_what_was_saved_at_other_speeds_is_refused() -> None:
+    state = make().state()
+
+    with pytest.raises(ValueError, match=r"\(4, 1, 1, 2\)"):
+        make().restore(state | {"weights": state["weights"][:2]})
