@@ -117,7 +117,7 @@ class Layout:
         if weekday:
             alike[weekday.start() : weekday.start() + 3] = False
         self.width = len(head)
-        self._inside = _in_words(np.full(self.width, 255))
+        self._last = _in_words(np.full(self.width, 255))[-1, 0]  # what of the last word counts
         self._digit = _in_words(digit * 255)
         self._alike = _in_words(alike * 255)
         self._wanted = _in_words(alike * shape)
@@ -125,7 +125,7 @@ class Layout:
         names = (name for name in found.re.groupindex if name not in ("stamp", "b", "z", "p"))
         self._fields = [name for name in names if found[name] is not None]
         place = np.arange(len(head))
-        worth = np.zeros((len(self._inside) * 8, len(self._fields)))
+        worth = np.zeros((len(self._digit) * 8, len(self._fields)))
         for index, name in enumerate(self._fields):
             worth[: self.width, index] = digit * _place_values(place, *span(name))
         words = enumerate(worth.reshape(-1, 8, len(self._fields)))
@@ -147,21 +147,14 @@ class Layout:
         words = self._words(text, begins)
         # Many lines a second have one timestamp, which is read once.
         change = np.ones(len(begins), np.bool_)
-        np.not_equal(words[-1, 1:], words[-1, :-1], out=change[1:])
-        for word in words[:-1]:
-            change[1:] |= word[1:] != word[:-1]
+        (words[:, 1:] != words[:, :-1]).any(axis=0, out=change[1:])
         firsts = change.nonzero()[0]
-        heads = np.stack([word[firsts] for word in words])
-        digits = np.empty_like(heads)
-        fits = np.ones(len(firsts), np.bool_)
-        for word, digit, which, alike, wanted in zip(
-            heads, digits, self._digit, self._alike, self._wanted, strict=True
-        ):
-            np.bitwise_and(word ^ _ZEROS, which, out=digit)
-            wrong = (digit + _SIXES) | digit
-            wrong &= _TOPS
-            wrong |= (word & alike) ^ wanted
-            fits &= wrong == 0
+        heads = words.take(firsts, axis=1)
+        digits = (heads ^ _ZEROS) & self._digit
+        wrong = (digits + _SIXES) | digits
+        wrong &= _TOPS
+        wrong |= (heads & self._alike) ^ self._wanted
+        fits = np.asarray(~wrong.any(axis=0))
         lines = np.empty_like(firsts)
         lines[:-1] = firsts[1:] - firsts[:-1]
         lines[-1:] = len(begins) - firsts[-1:]
@@ -178,13 +171,13 @@ class Layout:
 
     def _words(self, text: NDArray[np.uint8], begins: Places) -> NDArray[np.uint64]:
         """Return the heads in *text* at *begins*, in words of eight bytes: shape (words, heads)."""
-        size = 8 * len(self._inside)
+        size = 8 * len(self._digit)
         if begins.max(initial=0) + size > len(text):
             text = np.append(text, np.zeros(size, np.uint8))
         anywhere = np.ndarray((len(text) - size + 1,), f"V{size}", text.data, strides=(1,))
-        heads = anywhere[begins].view(np.uint64).reshape(-1, len(self._inside))
+        heads = anywhere[begins].view(np.uint64).reshape(-1, len(self._digit))
         words: NDArray[np.uint64] = np.ascontiguousarray(heads.T)
-        words[-1] &= self._inside[-1]
+        words[-1] &= self._last
         return words
 
     def _read_heads(
@@ -220,11 +213,11 @@ class Layout:
 
 
 def _in_words(values: ArrayLike) -> NDArray[np.uint64]:
-    """Return *values*, one for each byte of a head, as words of eight."""
+    """Return *values*, one for each byte of a head, as words of eight: shape (words, 1)."""
     told = np.asarray(values, np.uint8)
     padded = np.zeros(-(-len(told) // 8) * 8, np.uint8)
     padded[: len(told)] = told
-    return padded.view(np.uint64)
+    return padded.view(np.uint64)[:, None]
 
 
 def _place_values(places: Places, begin: int, end: int) -> NDArray[np.float64]:

@@ -117,7 +117,9 @@ class LogCodec:
         ticks, total = piece.ticks, len(piece.ticks)
         firsts = [0, *((ticks[1:] != ticks[:-1]).nonzero()[0] + 1).tolist()]
         edges = [*firsts, total]
-        run = np.repeat(np.arange(len(firsts)), np.diff(edges))
+        run = np.zeros(total, np.intp)
+        if len(firsts) > 1:
+            run = np.repeat(np.arange(len(firsts)), np.diff(edges))
         runs, kinds, counts, newest = _count_pairs(run, piece.kinds, len(self.kinds))
         cuts = np.searchsorted(runs, np.arange(len(edges))).tolist()
         came = [0, *piece.came[np.array(edges[1:]) - 1].tolist()]

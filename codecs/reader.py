@@ -176,8 +176,11 @@ class Piece:
 def _lines(data: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return where the lines of *data* begin, and where their newlines are."""
     text = np.frombuffer(data, np.uint8)
-    steps = range(0, len(text), BLOCK)
-    ends = np.concatenate([(text[at : at + BLOCK] == 10).nonzero()[0] + at for at in steps])
+    ends = (text[:BLOCK] == 10).nonzero()[0]
+    if len(text) > BLOCK:
+        rest = range(BLOCK, len(text), BLOCK)
+        further = [(text[at : at + BLOCK] == 10).nonzero()[0] + at for at in rest]
+        ends = np.concatenate([ends, *further])
     starts = np.empty_like(ends)
     starts[0], starts[1:] = 0, ends[:-1] + 1
     return starts, ends

@@ -263,6 +263,8 @@ def inner_places(parsed: Parsed) -> tuple[tuple[int, Inner], ...]:
 def _edges_of_blocks(size: int, starts: Places) -> list[int]:
     """Return the first rows of the blocks of lines, of *size* bytes in all, that are looked up at
     once, and behind them the number of lines."""
+    if size <= BLOCK:
+        return [0, len(starts)]
     firsts = np.searchsorted(starts, np.arange(0, size, BLOCK)).tolist()
     return list(dict.fromkeys([*firsts, len(starts)]))
 
