@@ -26,7 +26,7 @@ from rnnd.codecs.signature import Places, Shapes, coarse_signatures, exact_signa
 MAX_KINDS = 50_000  # in a table
 MAX_SHAPES = 100_000  # shapes of lines that are remembered
 BLOCK = 1 << 17  # bytes whose shapes are made and looked up at once, to stay within a cache
-MANY = 1024  # lines of new shapes that are learnt before others are looked up
+MANY = 2048  # lines of new shapes that are learnt before others are looked up
 MAX_PLACES = 8  # places of timestamps whose lines have a cache of their own
 MOSTLY = 0.75  # of a chunk's lines with new shapes, from which on shapes are of no use,
 PASSES = 16  # chunks that are then looked up without
