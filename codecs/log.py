@@ -248,15 +248,14 @@ class LogCodec:
         """Return how many lines of each template came in *parts*, and of each severity."""
         every: dict[int, int] = {}
         severities = [0] * len(Severity)
+        joined = self.templates.joined.data
         for part in parts:
-            kinds, counts, table = part.kinds, part.counts, part.table
-            if len(kinds) and kinds[0] == CONTINUATION:
-                kinds, counts = kinds[1:], counts[1:]
-            templates = self.templates.joined[table.templates[kinds]].tolist()
-            told = table.severities[kinds].tolist()
-            for template, severity, lines in zip(templates, told, counts.tolist(), strict=True):
-                every[template] = every.get(template, 0) + lines
-                severities[severity] += lines
+            told, templates = part.table.severities.data, part.table.templates.data
+            for kind, lines in zip(part.kinds.tolist(), part.counts.tolist(), strict=True):
+                if kind != CONTINUATION:
+                    template = joined[templates[kind]]
+                    every[template] = every.get(template, 0) + lines
+                    severities[told[kind]] += lines
         return {template: every[template] for template in sorted(every)}, severities
 
     def leave_open(self, fresh: Iterable[tuple[Kinds, int]]) -> None:
