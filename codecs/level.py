@@ -24,9 +24,14 @@ _LEFT = frozenset((b"[", b"(", b"<", b"|"))
 _RIGHT = frozenset((b"]", b":", b"|", b">"))
 _NO_LETTERS = frozenset((b"A",))  # an article
 _SPOKEN = re.compile(rb"(?<!\S)[A-Za-z]+[:,]?\s")  # a word of a sentence: "temperature 54.0 C"
-_MEASURED = re.compile(rb"\s*[-+]?\d+(?:\.\d+)?\s+")  # what a letter alone behind it is a unit of
-_COUNTED = re.compile(rb"=\d|[=:]\s*(?:\d+|none|null|nil|false)\s*(?:[,;|]|$)")
-"""What says behind a word how many there were of it, or none: "failed: 0, passed: 9"."""
+_MEASURED = re.compile(rb"(?:^\s*[-+]?\d+|\d[.,]\d+)\s+$")  # what a letter behind it is a unit of
+_UNITS = frozenset((b"C", b"F", b"V", b"W"))
+_COUNTED = re.compile(
+    rb"=\d|[=:]\s*(?:none|null|nil|false)\s*(?:[,;|]|$)"
+    rb"|[=:]\s*\d+\s*(?:$|[,;|]\s*(?:$|[\w.-]+\s*[=:]))"
+)
+"""What says behind a word how many there were of it, or none: "failed: 0, passed: 9". A number
+before a sentence is that of an error: "error: 1045, access denied"."""
 THREAD = re.compile(rb"/[\w.-]+\]")  # behind a level: ERROR/MainProcess]
 _ORDINARY = frozenset(
     b"all detail hint success config statement fine alert panic abort ee ww".split()
@@ -81,7 +86,7 @@ def _level(text: bytes, count: int, found: re.Match[bytes]) -> Severity | None:
     word = found[0].rstrip(b".-")
     if len(word) == 1:
         alone = left in (b" ", b"\t", b"") and right in (b" ", b"\t", b"/", b"")
-        alone = alone and count <= 3 and not _is_spoken(text[: found.start()])
+        alone = alone and count <= 3 and not _is_spoken(text[: found.start()], word)
         return LETTERS[word] if alone else None
     if word[1:] == b"!":
         return LETTERS[word[:1]] if count == 0 else None
@@ -100,10 +105,13 @@ def _level(text: bytes, count: int, found: re.Match[bytes]) -> Severity | None:
     return WORDS[lower]
 
 
-def _is_spoken(before: bytes) -> bool:
-    """Return whether a letter behind *before* belongs to a sentence, or is the unit of a number.
+def _is_spoken(before: bytes, letter: bytes) -> bool:
+    """Return whether the *letter* behind *before* is one of a sentence, or the unit of a number.
 
-    >>> _is_spoken(b"CPU temperature 54.0 "), _is_spoken(b"54 "), _is_spoken(b"1702 2395 ")
-    (True, True, False)
+    >>> _is_spoken(b"CPU temperature 54.0 ", b"C"), _is_spoken(b"54 ", b"C")
+    (True, True)
+    >>> _is_spoken(b"1702 ", b"E"), _is_spoken(b"1702 2395 ", b"F")
+    (False, False)
     """
-    return bool(_SPOKEN.search(before) or _MEASURED.fullmatch(before))
+    measured = letter in _UNITS and _MEASURED.search(before)
+    return bool(measured or _SPOKEN.search(before))
