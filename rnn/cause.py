@@ -119,8 +119,9 @@ class Cause:
         for total, now in ((self._seen, open_ * share), (self._came, beyond * share)):
             total[visited] *= 1 - 1 / MEMORY
             total += now
-        judged = visited.any(axis=(0, 2))  # (E,) kinds that could come
-        odds = self._odds + (ODDS - self._odds) / MEMORY * judged + self._gain / self._steps
+        possible = steps[..., 0].sum(axis=0)  # (E,) steps that each kind could follow
+        odds = self._odds + (ODDS - self._odds) / MEMORY * (possible > 0)
+        odds += self._gain / np.maximum(possible, 1)
         self._odds = np.minimum(np.maximum(odds, -SURE), SURE)
         self._visit[:] = 0
         self._gain[:] = 0

@@ -131,6 +131,19 @@ def test_what_cannot_come_is_neither_told_nor_counted() -> None:
     assert (cause.join(np.zeros((1, 3)), np.array(TOP), np.array([3])) == 0).all()
 
 
+def test_a_state_that_lingers_after_the_onset_proves_as_much() -> None:
+    short, long = Cause(HORIZONS, 1), Cause(HORIZONS, 1)
+    rest = np.zeros((30, 1), np.int64)
+    silence = np.zeros((30, 1, len(HORIZONS)))
+    for _ in range(2):
+        visit(short, TOP, 5, came=True)
+        until = np.where(np.arange(30) < 5, 5 - np.arange(30), NEVER)[:, None]
+        immune = rest + 9 * (np.arange(30) >= 5)[:, None]
+        long.settle(np.array([TOP] * 20 + [0] * 10), silence, until, immune)
+
+    assert chance(long)[0] == chance(short)[0]
+
+
 def test_it_only_raises_what_the_experts_say() -> None:
     cause = Cause(HORIZONS, 1)
     visit(cause, TOP, 5, came=True)
