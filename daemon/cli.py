@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from rnnd import __version__
@@ -125,6 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # the same bits on every machine.
     for name in BLAS_THREADS:
         os.environ.setdefault(name, "1")
+    print_anything()
     argv = list(sys.argv[1:] if argv is None else argv)
     if not argv:
         build_parser(argv).print_help(sys.stderr)
@@ -136,7 +138,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.unknown(argv[0])
     arguments = parser.parse_args(argv)
     command = importlib.import_module(f"rnnd.daemon.commands.{arguments.command}")
-    print_anything()
     try:
         status = int(command.run(arguments))
         sys.stdout.flush()
@@ -158,7 +159,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def print_anything() -> None:
-    """Let the standard streams escape what their encoding cannot say, rather than end with it."""
+    """Let the standard streams escape what their encoding cannot say, rather than end with it.
+
+    What is written to one that was closed is lost, and nowhere else.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            stays_open = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, stays_open)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")

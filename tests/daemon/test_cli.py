@@ -122,3 +122,16 @@ def test_what_the_encoding_of_the_output_cannot_say_is_escaped(
 
     assert done.returncode == 0, done.stderr
     assert b"\\u2615" in done.stdout
+
+
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_closed_stream_is_no_reason_to_end_with_a_traceback(tmp_path: Path, closed: int) -> None:
+    missing = tmp_path / "missing.log"
+    command = [*RNND, "config", "init"] if closed == 1 else [*RNND, "backtest", str(missing)]
+
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}>&-', "sh", *command], capture_output=True
+    )
+
+    assert done.returncode == (0 if closed == 1 else 2)
+    assert (done.stdout, done.stderr) == (b"", b"")
