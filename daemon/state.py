@@ -68,6 +68,7 @@ class StateFile:
         self.path = path
         self.previous = path.with_name(path.name + PREVIOUS)
         self.refused = 0  # files that were found and could not be used
+        self._read = path  # which of the two gave the state
 
     def load(self) -> dict[str, Any] | None:
         """Return the newest state that is whole; None when there never was one.
@@ -90,6 +91,7 @@ class StateFile:
                 continue
             if refusals:
                 log.warning("went on from %s, the state before", path)
+            self._read = path
             return state
         if refusals:
             raise CheckpointError(
@@ -98,15 +100,15 @@ class StateFile:
         return None
 
     def set_aside(self) -> Path:
-        """Move the state out of the way, for there is to be another; return where it is now.
+        """Move the state read out of the way, for there is to be another; return where it is now.
 
         Raises `CheckpointError` where that cannot be done.
         """
         aside = self.path.with_name(self.path.name + ASIDE)
         try:
-            newest = self.path if self.path.exists() else self.previous
-            newest.replace(aside)
-            self.previous.unlink(missing_ok=True)
+            self._read.replace(aside)
+            for other in (self.path, self.previous):
+                other.unlink(missing_ok=True)
         except OSError as error:
             raise CheckpointError(f"{self.path}: cannot be moved ({why(error)})") from error
         return aside

@@ -68,6 +68,22 @@ def test_what_is_no_whole_state_is_refused_and_the_one_before_used(
     assert "was refused" in caplog.text
 
 
+@pytest.mark.parametrize("torn", [True, False])
+def test_what_is_set_aside_is_the_state_that_was_read(tmp_path: Path, torn: bool) -> None:
+    file = StateFile(tmp_path / "app.rnnd")
+    file.save(Snapshot.of({"offset": 1}))
+    file.save(Snapshot.of({"offset": 2}))
+    if torn:
+        file.path.write_bytes(DATA[:-30])
+    state = file.load()
+
+    aside = file.set_aside()
+
+    assert decode(aside.read_bytes()) == state
+    assert list(tmp_path.iterdir()) == [aside]
+    assert StateFile(file.path).load() is None
+
+
 def test_a_missing_state_beside_one_before_is_no_beginning(tmp_path: Path) -> None:
     file = StateFile(tmp_path / "app.rnnd")
     file.save(Snapshot.of({"offset": 1}))
