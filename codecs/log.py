@@ -27,7 +27,7 @@ from rnnd.codecs.identifiers import Identifiers
 from rnnd.codecs.masking import mask_message
 from rnnd.codecs.parsed import Parsed, unpack
 from rnnd.codecs.pattern import Patterns
-from rnnd.codecs.reader import LogReader, Piece
+from rnnd.codecs.reader import LogReader, Piece, whole_lines
 from rnnd.codecs.readings import Readings
 from rnnd.codecs.sessions import SessionPattern
 from rnnd.codecs.severity import Severity
@@ -300,10 +300,10 @@ class LogCodec:
         self.features.buckets.place(template, parsed.component + b" " + parsed.message)
 
     def encode(self, stream: Iterable[bytes]) -> Iterator[Vector]:
-        """Give the vector of every tick of one log, whose lines come in pieces in *stream*."""
+        """Give the vector of every tick of one log, whose bytes come in *stream*, cut anywhere."""
         reader = self.reader("")
         pending: list[TickPart] = []
-        for piece in stream:
+        for piece in whole_lines(stream, self.settings.max_line):
             for part in reader.feed(piece, 0.0):
                 yield from self._close(pending, part)
         for part in reader.flush():

@@ -5,7 +5,7 @@ lines of a tick amount to is for the codec to count, which the readers of an app
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -184,6 +184,23 @@ def _lines(data: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     starts = np.empty_like(ends)
     starts[0], starts[1:] = 0, ends[:-1] + 1
     return starts, ends
+
+
+def whole_lines(stream: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """Cut a *stream* of bytes anew, behind lines; of one that is longer, *most* bytes may do.
+
+    >>> list(whole_lines([b"a\\nb", b"c", b"\\nd"], most=9))
+    [b'a\\n', b'bc\\n', b'd']
+    """
+    held = b""
+    for data in stream:
+        end = data.rfind(b"\n") + 1
+        if end:
+            yield held + data[:end]
+            held = b""
+        held = (held + data[end:])[: most + 1]
+    if held:
+        yield held
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from rnnd.codecs.health import Health
 from rnnd.codecs.log import HealthRule, LogCodec, LogSettings
+from rnnd.codecs.reader import whole_lines
 from rnnd.codecs.severity import Severity
 from rnnd.codecs.signatures import MAX_KINDS
 from rnnd.codecs.tick import Tick, TickPart
@@ -47,6 +49,11 @@ def line(draw: st.DrawFn) -> bytes:
     if shape == 2:
         return b"Nov 14 22:%02d:%02d host app[9]: %s" % (minute, second, words)
     return b"2023-11-14 22:%02d:%02d %s %s" % (minute, second, level, words)
+
+
+def has_year(text: bytes) -> bool:
+    """Return whether the year of *text* stands in it: `encode` knows no time of arrival."""
+    return not text.startswith(b"Nov ")
 
 
 def cut(data: bytes, places: Sequence[int]) -> Iterator[bytes]:
@@ -352,6 +359,26 @@ def test_encode_reads_no_further_than_it_must() -> None:
         raise AssertionError("read too far")
 
     assert next(LogCodec().encode(pieces())).shape == (LogCodec().input_size,)
+
+
+@given(st.lists(line().filter(has_year), max_size=40), st.lists(st.integers(0, 2000), max_size=8))
+def test_encode_gives_the_same_vectors_wherever_the_bytes_are_cut(
+    lines: list[bytes], places: list[int]
+) -> None:
+    data = b"".join(line + b"\n" for line in [*lines, b"x" * 90])
+    edges = [0, *sorted(min(place, len(data)) for place in places), len(data)]
+    settings = LogSettings(max_line=60)
+
+    whole = list(LogCodec(settings).encode([data]))
+    pieces = list(LogCodec(settings).encode(data[a:b] for a, b in pairwise(edges)))
+
+    np.testing.assert_array_equal(pieces, whole)
+
+
+def test_encode_holds_no_more_of_a_line_than_is_read_of_it() -> None:
+    held = list(whole_lines(iter([b"one\n", *[b"x" * 50] * 4, b"y\ntwo", b"\n"]), most=60))
+
+    assert held == [b"one\n", b"x" * 61 + b"y\n", b"two\n"]
 
 
 def test_a_chosen_health_is_decoded_to_its_name() -> None:
