@@ -225,7 +225,7 @@ class App:
             self.tally.note_outcomes(late.outcomes, self.settings.tick)
             self.history.note_late(late.time)
             self._failures.append(Failure(late.time, lead))
-            log.info("%s: a failure of %s became known", self.settings.name, clock(late.time))
+            log.info("%s: a failure of %s UTC became known", self.settings.name, clock(late.time))
 
     def _tell_progress(self) -> None:
         tailer, tally = self.tailer, self.tally

@@ -73,6 +73,14 @@ class Parser(argparse.ArgumentParser):
         """Print *message* and end with status 2."""
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Write *message*; a standard output that takes no more is no secret, as to argparse."""
+        if file is sys.stdout:
+            sys.stdout.write(message)
+            sys.stdout.flush()
+        else:
+            super()._print_message(message, file)
+
     def parse_known_args(self, args: Any = None, namespace: Any = None, **more: Any) -> Any:
         """Return the arguments, and none that are unknown: this very parser tells of those."""
         known, unknown = super().parse_known_args(args, namespace)
@@ -127,19 +135,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in BLAS_THREADS:
         os.environ.setdefault(name, "1")
     print_anything()
-    argv = list(sys.argv[1:] if argv is None else argv)
-    if not argv:
-        build_parser(argv).print_help(sys.stderr)
-        return 2
-    if argv[0] == "help":
-        argv = [*argv[1:2], "--help"]
-    parser = build_parser(argv)
-    if argv[0].startswith("-") and argv[0] not in parser.options:
-        parser.unknown(argv[0])
-    arguments = parser.parse_args(argv)
-    command = importlib.import_module(f"rnnd.daemon.commands.{arguments.command}")
     try:
-        status = int(command.run(arguments))
+        status = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
     except RnndError as error:
         print(f"rnnd: {error}", file=sys.stderr)
@@ -156,6 +153,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"rnnd: standard output: cannot be written ({why(error)})", file=sys.stderr)
         return 1
     return status
+
+
+def _run(argv: list[str]) -> int:
+    """Run the command that *argv* names and return its status, or leave where help is wanted."""
+    if not argv:
+        build_parser(argv).print_help(sys.stderr)
+        return 2
+    if argv[0] == "help":
+        argv = [*argv[1:2], "--help"]
+    parser = build_parser(argv)
+    if argv[0].startswith("-") and argv[0] not in parser.options:
+        parser.unknown(argv[0])
+    arguments = parser.parse_args(argv)
+    command = importlib.import_module(f"rnnd.daemon.commands.{arguments.command}")
+    return int(command.run(arguments))
 
 
 def print_anything() -> None:

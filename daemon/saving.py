@@ -50,9 +50,10 @@ class Saver:
 
     def ask(self, apps: Mapping[str, App], now: float) -> None:
         """Let all *apps* be saved soon, but those of which nothing would be lost."""
+        self._kept = {name: one for name, one in self._kept.items() if apps.get(name) is one[0]}
         for name, app in apps.items():
-            kept, changes, at = self._kept.get(name, (None, 0, now))
-            if app is not kept or app.changes != changes or now - at >= SILENT_EVERY:
+            _, changes, at = self._kept.get(name, (app, None, now))
+            if app.changes != changes or now - at >= SILENT_EVERY:
                 self._asked[name] = None
 
     def turn(self, apps: Mapping[str, App], now: float) -> list[Saved]:

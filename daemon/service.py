@@ -148,7 +148,11 @@ class Service:
             self._grace,
             self._listeners,
         )
-        app.load()
+        try:
+            app.load()
+        except BaseException:
+            app.close()
+            raise
         failures = self._status.checkpoint_failures + app.file.refused
         self._status = replace(self._status, checkpoint_failures=failures)
         return app

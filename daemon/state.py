@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 KIND = "rnnd app"
 SUFFIX = ".rnnd"
 PREVIOUS = ".previous"
-ASIDE = ".before"
+ASIDE = (".before", ".before.2", ".before.3")
+"""What states set aside are called: there are no more of them."""
 
 
 class StateDirectory:
@@ -102,10 +103,14 @@ class StateFile:
     def set_aside(self) -> Path:
         """Move the state read out of the way, for there is to be another; return where it is now.
 
+        Where there is no place left, it takes that of the state which has learnt the least: the one
+        that learnt for months is not lost to settings that were tried for an hour.
+
         Raises `CheckpointError` where that cannot be done.
         """
-        aside = self.path.with_name(self.path.name + ASIDE)
+        places = [self.path.with_name(self.path.name + name) for name in ASIDE]
         try:
+            aside = min(places, key=_lines_learnt)
             self._read.replace(aside)
             for other in (self.path, self.previous):
                 other.unlink(missing_ok=True)
@@ -131,6 +136,16 @@ class StateFile:
         with replacing(self.path) as file:
             write(file, KIND, snapshot.arrays, snapshot.meta)
             return file.tell()
+
+
+def _lines_learnt(path: Path) -> int:
+    """Return from how many lines the state at *path* has learnt: -1 where there is none."""
+    try:
+        return int(decode(path.read_bytes())["tally"]["lines"])
+    except FileNotFoundError:
+        return -1
+    except (CheckpointError, KeyError, TypeError, ValueError):
+        return 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def situation(app: AppStatus) -> str:
     if app.observed is Health.RED:
         return f"It is failing now. {_outlook(app)}"
     if app.failed_at is not None:
-        return f"It failed {clock(app.failed_at)}, not long ago. {_outlook(app)}"
+        return f"It failed {clock(app.failed_at)} UTC, not long ago. {_outlook(app)}"
     return _outlook(app)
 
 
@@ -85,7 +85,8 @@ def _unknown(app: AppStatus) -> str:
             f"after {WARM_FAILURES}, or after {WARM_HORIZONS} horizons without."
         )
     return (
-        f"Blind: the log has been silent for long. Its last tick ended {clock(app.predicted_at)}."
+        "Blind: the log has been silent for long. "
+        f"Its last tick ended {clock(app.predicted_at)} UTC."
     )
 
 

@@ -61,7 +61,9 @@ stands in quotes.
 `systemctl reload rnnd` (SIGHUP, or `POST /-/reload`) reads the file again. Apps that did not change keep
 everything they have learnt; one whose settings changed is saved, closed and opened with the new ones.
 What was learnt does not fit another `tick`, `horizon`, `more_horizons` or `order`: such an app begins anew with
-what its logs hold, as at its first start, and its state is kept as `APP.rnnd.before`. An app whose state cannot be used is left out; the others go on.
+what its logs hold, as at its first start, and its state is kept as `APP.rnnd.before`. Of such states three are kept (`.before.2`,
+`.before.3`); a further one takes the place of that which has learnt from the fewest lines. To go on from one, stop rnnd, give the app back the
+settings of then, and move the file to `APP.rnnd`. An app whose state cannot be used is left out; the others go on.
 Users and certificates change at once, `http.listen` and `state` at the next start. A file with mistakes is refused: the configuration before it stays in force, the mistakes are in the
 journal, and `rnnd_config_reload_success` is 0.
 """

@@ -61,7 +61,8 @@ class Evidence:
         self._members = _members(groups)  # (G, M) columns; those beyond the last are filled up
         self._tops = [min(place, self.size + 1) for place in TOPS]
         self.pools = 4 * len(self._members) + len(TOPS) + 1
-        self._counts = np.zeros((2, events, self.size, LEVELS), np.float32)  # all, before onsets
+        shape = (2, events, self.size, LEVELS)  # of all steps, of those before onsets
+        self._steps = np.zeros(shape, np.uint32)  # whole numbers: exact, and enough for centuries
         self._totals = np.tile(np.array([[10.0], [0.1]]), (1, events))  # of all steps, likewise
         self._bins = np.zeros((self.size, LEVELS), np.uint8)  # the bin of each level
         self._weights = np.zeros((events, self.size, MOST_BINS), np.float32)
@@ -111,9 +112,9 @@ class Evidence:
         for event in range(self.events):
             chances = possible[:, event]
             for count, chosen in zip(
-                self._counts[:, event], (chances, chances & came[:, event]), strict=True
+                self._steps[:, event], (chances, chances & came[:, event]), strict=True
             ):
-                np.add.at(count.reshape(-1), places[chosen].ravel(), np.float32(self._share))
+                np.add.at(count.reshape(-1), places[chosen].ravel(), np.uint32(1))
         self._totals[0] += self._share * possible.sum(axis=0)
         self._totals[1] += self._share * (possible & came).sum(axis=0)
         self._fresh += len(levels)
@@ -123,7 +124,7 @@ class Evidence:
     def _weigh(self) -> None:
         """Bring the weights up to date with what was counted."""
         self._fresh = 0
-        bins = _cut(self._counts[0, 0])  # (F, LEVELS)
+        bins = _cut(self._steps[0, 0])  # (F, LEVELS)
         seen, before = self._collect(bins)
         base = self._totals[1] / self._totals[0]
         rate = _rates(seen, before, base[:, None], bins[:, ZERO], bins[:, -1])
@@ -138,9 +139,9 @@ class Evidence:
         length = self.size * MOST_BINS
         sums = [
             np.bincount(places, counted.ravel(), length)
-            for counted in self._counts.reshape(-1, self.size, LEVELS)
+            for counted in self._steps.reshape(-1, self.size, LEVELS)
         ]
-        counts = np.array(sums).reshape(2, self.events, self.size, MOST_BINS)
+        counts = self._share * np.array(sums).reshape(2, self.events, self.size, MOST_BINS)
         above = np.minimum(np.arange(MOST_BINS) + 1, bins[:, -1:])  # the last spills into itself
         below = np.maximum(np.arange(MOST_BINS) - 1, 0)
         spilt = np.take_along_axis(counts, above[None, None], axis=-1) + counts[..., below]
@@ -149,7 +150,7 @@ class Evidence:
     def state(self) -> dict[str, Any]:
         """Return what must be saved to go on identically."""
         return {
-            "counts": self._counts,
+            "steps": self._steps,
             "totals": self._totals.copy(),
             "bins": self._bins,
             "weights": self._weights,
@@ -158,14 +159,14 @@ class Evidence:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what another one's `state` gave."""
-        self._counts = np.array(state["counts"], np.float32)
+        self._steps = np.array(state["steps"], np.uint32)
         self._totals = np.array(state["totals"], np.float64)
         self._bins = np.array(state["bins"], np.uint8)
         self._weights = np.array(state["weights"], np.float32)
         self._fresh = int(state["fresh"])
 
 
-def _cut(seen: Floats) -> NDArray[np.int64]:
+def _cut(seen: NDArray[np.uint32]) -> NDArray[np.int64]:
     """Return in which bin each level is, of features *seen* so often at each of them, (F, levels).
 
     Bins are numbered from 0 without a gap, and there are at most `MOST_BINS`.

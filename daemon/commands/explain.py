@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _paragraphs(app: dict[str, Any]) -> Iterator[str]:
     yield app["situation"]
     yield f"A failure is {plain(app['failure_rule'])} ({app['failure_rule_reason']})."
+    yield "Times are UTC."
     yield ""
     yield "Probability of a failure:"
     for horizon, shares in app["probabilities"].items():

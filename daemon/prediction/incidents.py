@@ -2,21 +2,24 @@
 
 The header names at least ``start`` (or ``start_epoch``); a time is ISO 8601 or seconds since the
 epoch. An ``end`` (or ``end_epoch``) is heeded when incidents are merged; other columns are ignored.
+Fields in quotes may hold newlines.
 """
 
 import csv
-import io
 import math
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from rnnd.daemon.files import why
+from rnnd.daemon.prediction.rows import read_rows
 from rnnd.errors import UsageError
 
 STARTS = ("start", "start_epoch")
 ENDS = ("end", "end_epoch")
 LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # what is later is no time in seconds
+DATE = re.compile(r"\s*[0-9]{8}\s*")  # as seconds it would be of the years 1970 to 1973
 
 
 def parse_time(text: str, zone: tzinfo | None = None) -> float:
@@ -24,15 +27,21 @@ def parse_time(text: str, zone: tzinfo | None = None) -> float:
 
     >>> parse_time("2026-03-01T00:00:10Z") == parse_time("1772323210")
     True
+    >>> parse_time("20260301", UTC) == parse_time("2026-03-01", UTC) == 1772323200
+    True
     """
     try:
-        seconds = float(text)
+        seconds = _iso_8601(text, zone) if DATE.fullmatch(text) else float(text)
     except ValueError:
-        moment = datetime.fromisoformat(text.strip())
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
+        seconds = _iso_8601(text, zone)
     if not 0 <= seconds < LATEST:  # milliseconds, perhaps
         raise ValueError(f"{text!r} is not a time")
     return seconds
+
+
+def _iso_8601(text: str, zone: tzinfo | None) -> float:
+    moment = datetime.fromisoformat(text.strip())
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
 
 
 def refuse(said: str) -> None:
@@ -54,41 +63,39 @@ def read_incidents(
     Raises `UsageError` that names the file *name* and the line of the mistake. Of a bad row
     *on_bad* is told the same; where it returns, the row is left out.
     """
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), skipinitialspace=True)
-    try:
-        columns = [column.strip().lower() for column in reader.fieldnames or ()]
-    except csv.Error as error:
-        raise UsageError(f"{name}:1: {error}") from None
-    reader.fieldnames = columns
-    start = next((column for column in STARTS if column in columns), None)
-    end = next((column for column in ENDS if column in columns), None)
+    rows = read_rows(text.removeprefix("\ufeff"))
+    _, header = next(rows, (1, []))
+    if isinstance(header, csv.Error):
+        raise UsageError(f"{name}:1: {header}")
+    columns = [column.strip().lower() for column in header]
+    start = next((columns.index(column) for column in STARTS if column in columns), None)
+    end = next((columns.index(column) for column in ENDS if column in columns), None)
     if start is None:
         raise UsageError(f"{name}:1: no column 'start' in the header {','.join(columns)[:80]!r}")
     incidents = []
-    for row in _rows(reader, name, on_bad):
-        try:
-            began = parse_time(row[start] or "", zone)
-            ended = parse_time(row[end], zone) if end and row[end] else began
-        except (ValueError, OverflowError):
-            value = row[start] if not row[start] or end is None else f"{row[start]},{row[end]}"
-            expected = "ISO 8601 or seconds since the epoch"
-            on_bad(f"{name}:{reader.line_num}: {value!r} is not a time, expected {expected}")
+    for line, row in rows:
+        if not row:
             continue
-        incidents.append((began, max(began, ended)))
+        if isinstance(row, csv.Error):
+            on_bad(f"{name}:{line}: {row}")
+            continue
+        began, ended = _field(row, start), _field(row, end)
+        try:
+            incidents.append(_span(began, ended, zone))
+        except (ValueError, OverflowError):
+            value = f"{began},{ended}" if began and ended else began
+            expected = "ISO 8601 or seconds since the epoch"
+            on_bad(f"{name}:{line}: {value[:80]!r} is not a time, expected {expected}")
     return sorted(incidents)
 
 
-def _rows(
-    reader: "csv.DictReader[str]", name: str, on_bad: Callable[[str], None]
-) -> Iterator[dict[str, str]]:
-    """Give the rows of *reader*; of what is none (a quote never closed), *on_bad* is told."""
-    while True:
-        try:
-            yield next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            on_bad(f"{name}:{reader.reader.line_num}: {error}")
+def _field(row: list[str], place: int | None) -> str:
+    return row[place] if place is not None and place < len(row) else ""
+
+
+def _span(began: str, ended: str, zone: tzinfo | None) -> tuple[float, float]:
+    start = parse_time(began, zone)
+    return start, max(start, parse_time(ended, zone)) if ended else start
 
 
 def merge_incidents(incidents: Iterable[tuple[float, float]], merge: float) -> list[float]:

@@ -98,9 +98,12 @@ def test_a_reader_who_leaves_early_is_no_error() -> None:
     assert process.returncode in {0, 141}
 
 
-def test_a_full_disk_under_standard_output_is_told_in_one_line() -> None:
+@pytest.mark.parametrize(
+    "typed", ["config init", "--help", "help train", "run --help", "--version"]
+)
+def test_a_full_disk_under_standard_output_is_told_in_one_line(typed: str) -> None:
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run([*RNND, "config", "init"], stdout=full, stderr=subprocess.PIPE)
+        done = subprocess.run([*RNND, *typed.split()], stdout=full, stderr=subprocess.PIPE)
 
     assert done.returncode == 1
     said = b"rnnd: standard output: cannot be written (no space left on device)\n"

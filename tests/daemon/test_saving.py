@@ -1,7 +1,9 @@
 """When apps are saved, and what of them."""
 
+import gc
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,6 +115,19 @@ def test_an_app_opened_anew_is_saved_though_its_predecessor_was(bench: Bench) ->
     bench.write("a", "2 x\n")
 
     assert bench.ask(1.0) == ["a"]
+
+
+def test_an_app_that_has_gone_is_not_held_in_memory(bench: Bench) -> None:
+    for name in "ab":
+        bench.open(name)
+    bench.ask(0.0)
+    app = weakref.ref(bench.apps["a"])
+
+    bench.apps.pop("a").close()
+    bench.ask(60.0)
+    gc.collect()
+
+    assert app() is None
 
 
 def test_what_could_not_be_saved_is_tried_again(

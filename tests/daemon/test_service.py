@@ -380,6 +380,25 @@ def test_what_was_learnt_for_other_ticks_or_horizons_is_set_aside_and_learnt_ane
     assert (bench.directory / "state" / "app.rnnd").exists()
 
 
+def test_of_the_states_set_aside_the_newest_are_kept_and_the_one_that_learnt_the_most(
+    bench: Bench,
+) -> None:
+    def change(tick: float, lines: int) -> None:
+        bench.log.write_text("1 a\n" * lines)
+        app = msgspec.structs.replace(bench.settings.apps[0], tick=tick)
+        bench.settings = msgspec.structs.replace(bench.settings, apps=(app,))
+        bench.run(2)
+
+    for tick, lines in enumerate((1, 9, 2, 3, 4, 5), 1):
+        change(float(tick), lines)
+
+    files = (bench.directory / "state").glob("app.rnnd.before*")
+    kept = [decode(path.read_bytes()) for path in files]
+    assert sorted((one["shape"]["tick"], one["tally"]["lines"]) for one in kept) == [
+        (2.0, 9), (4.0, 3), (5.0, 4),
+    ]  # fmt: skip
+
+
 def test_a_torn_state_is_counted_and_the_one_before_is_used(bench: Bench) -> None:
     bench.log.write_bytes(b"1 a\n")
     for _ in range(2):
@@ -527,6 +546,42 @@ def test_a_reload_leaves_out_an_app_whose_state_cannot_be_used_and_keeps_the_oth
     assert [app.name for app in service.status().apps] == ["app"]
     assert not service.status().reload_success
     assert "move it away" in service.status().reload_error
+
+
+def test_an_app_that_cannot_be_opened_at_a_reload_is_closed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.log.write_bytes(b"1 a\n")
+    opened, closed = [], []
+    load, close = App.load, App.close
+
+    def note_load(app: App) -> None:
+        opened.append(app)
+        load(app)
+
+    def note_close(app: App) -> None:
+        closed.append(app)
+        close(app)
+
+    monkeypatch.setattr(App, "load", note_load)
+    monkeypatch.setattr(App, "close", note_close)
+    place = bench.directory / "state"
+    place.mkdir()
+    (place / "other.rnnd").write_bytes(b"not a state")
+    other = AppSettings(name="other", logs=(str(bench.directory / "other.log"),))
+    wanted = msgspec.structs.replace(bench.settings, apps=(bench.settings.apps[0], other))
+    service = bench.service()
+    steps = iter([lambda: service.reload(wanted), lambda: None, service.stop])
+
+    def turn() -> None:
+        if not service._wake.is_set():
+            next(steps)()
+
+    bench.clock.on_wait = turn
+    service.run()
+
+    assert [app.settings.name for app in opened] == ["app", "other"]
+    assert {id(app) for app in closed} == {id(app) for app in opened}
 
 
 def test_a_refused_configuration_is_told_and_changes_nothing(bench: Bench) -> None:

@@ -69,6 +69,19 @@ def test_the_highest_values_of_a_number_that_goes_up_and_down_evenly_are_told_fr
     assert highest > high + 1.5
 
 
+def test_what_was_counted_for_decades_goes_on_growing() -> None:
+    judge = evidence(features=1)
+    note(judge, row(0), came=False, times=1)
+    state = judge.state()
+    decades = 100_000_000  # steps of 10 s: 32 years
+    state["steps"] = state["steps"] * np.uint32(decades)
+    judge.restore(state)
+
+    note(judge, row(0), came=False, times=5)
+
+    assert judge.state()["steps"].sum() == decades + 5
+
+
 def test_levels_beyond_all_bins_are_the_outermost() -> None:
     judge = evidence()
 

@@ -44,6 +44,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_tells_what_would_have_been_foretold_with_reasons_and_false_alarms(page: Path) -> None:
     text = page.read_text()
 
+    assert "; all times are UTC</p></header>" in text
     for heading in ("In short", "Time line", "How it improved", "What another budget would buy",
                     "Were the probabilities honest?", "Failures, one by one",
                     "False alarms, one by one", "What was replayed"):  # fmt: skip

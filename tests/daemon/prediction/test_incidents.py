@@ -38,7 +38,12 @@ def test_a_byte_order_mark_and_spaces_do_no_harm() -> None:
         ("start\n1790003600000\n", "x.csv:2: '1790003600000' is not a time"),  # milliseconds
         ("start\n-1e15\n", "x.csv:2: '-1e15' is not a time"),
         ("start\n9999-12-31T23:59:59Z\n", "x.csv:2: '9999-12-31T23:59:59Z' is not a time"),
-        ('start,why\n1,"never closed\n' + 150_000 * "x", "x.csv:3: field larger than field limit"),
+        (
+            'start,why\n1,"never closed\n' + 150_000 * "x",
+            "x.csv:2: a quote is opened and not closed",
+        ),
+        ('start,why\n1,"never closed', "x.csv:2: a quote is opened and not closed"),
+        ("start\n20261399\n", "x.csv:2: '20261399' is not a time"),  # nor seconds of 1970
         ('"start' + 150_000 * "x", "x.csv:1: field larger than field limit"),
     ],
 )
@@ -47,6 +52,25 @@ def test_a_mistake_is_told_with_file_and_line(text: str, message: str) -> None:
         read_incidents(text, "x.csv")
 
     assert str(raised.value).startswith(message)
+
+
+@pytest.mark.parametrize("closed_by", ["", '4,"disk full, again"\n', 150_000 * "x" + "\n"])
+def test_a_quote_that_is_not_closed_costs_its_own_row_and_no_other(closed_by: str) -> None:
+    text = f'start,why\n1,"fine, ""really""\nfine"\n2,"oops\n3,\n{closed_by}5,"b"\n6,"c"x\n'
+    told: list[str] = []
+
+    incidents = read_incidents(text, "x.csv", on_bad=told.append)
+
+    starts = [start for start, _ in incidents]
+    assert starts == ([1, 3, 4, 5, 6] if "again" in closed_by else [1, 3, 5, 6])
+    assert told[0] == "x.csv:4: a quote is opened and not closed"
+    assert len(told) == 1 + ("xx" in closed_by)
+
+
+def test_eight_digits_are_a_date_and_no_seconds_of_1970() -> None:
+    incidents = read_incidents("start,end\n20260301, 20260302\n", "x.csv", parse_zone("+01:00"))
+
+    assert incidents == [(1772319600.0, 1772406000.0)]
 
 
 def test_incidents_closer_than_merge_are_one_counted_from_the_end_of_the_one_before() -> None:
