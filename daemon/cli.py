@@ -24,6 +24,9 @@ from rnnd.errors import RnndError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
+RAISING = ("strict", "surrogateescape")
+"""What is done with characters that an encoding lacks, by default: the latter in the C locale."""
+
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 COMMANDS = {
@@ -146,7 +149,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has left, as `head` does
         drop_output()
         return 128 + signal.SIGPIPE
+    except MemoryError:
+        return _no_memory()
     except OSError as error:
+        if error.errno == errno.ENOMEM:
+            return _no_memory()
         if error.filename is not None or error.errno not in NO_ROOM:
             raise
         drop_output()
@@ -170,6 +177,11 @@ def _run(argv: list[str]) -> int:
     return int(command.run(arguments))
 
 
+def _no_memory() -> int:
+    print("rnnd: there is not enough memory for what was asked", file=sys.stderr)
+    return 1
+
+
 def print_anything() -> None:
     """Let the standard streams escape what their encoding cannot say, rather than end with it.
 
@@ -180,7 +192,7 @@ def print_anything() -> None:
             stays_open = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
             setattr(sys, name, stays_open)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in RAISING:
             stream.reconfigure(errors="backslashreplace")
 
 

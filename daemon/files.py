@@ -32,10 +32,23 @@ class UnfinishedError(OSError):
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace *path* by *data*, or leave it as it was: never torn, not even by a power cut.
 
+    A link is followed, and stays one. What is no regular file (a device, a pipe) is written to as
+    it is: to replace it would be to take `/dev/null` from the whole machine.
+
     Raises `OSError` when the disk is full or may not be written.
     """
-    with replacing(path) as file:
+    with path.open("wb") if is_special(path) else replacing(resolved(path)) as file:
         file.write(data)
+
+
+def is_special(path: Path) -> bool:
+    """Return whether *path* is there and is neither a regular file nor a directory."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def resolved(path: Path) -> Path:
+    """Return where the links lead that *path* is made of."""
+    return Path(os.path.realpath(path))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from rnnd.codecs.char import CharCodec
-from rnnd.daemon.files import why, write_atomically
+from rnnd.daemon.files import is_special, resolved, why, write_atomically
 from rnnd.errors import CheckpointError, RnndError, UsageError
 from rnnd.rnn.checkpoint import flatten, pack, unflatten, unpack
 from rnnd.rnn.network import Network, NetworkShape
@@ -90,7 +90,8 @@ def try_to_write(path: Path) -> None:
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        with TemporaryFile(dir=path.parent):
-            pass
+        if not is_special(path):
+            with TemporaryFile(dir=resolved(path).parent):
+                pass
     except OSError as error:
         raise RnndError(f"{path}: the model cannot be written: {why(error)}") from error

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import Field, fields, replace
+from difflib import get_close_matches
 from math import inf, isnan
 from pathlib import Path
 from types import FrameType
@@ -26,6 +27,7 @@ from rnnd.daemon.character.training_settings import TrainingSettings, preset
 from rnnd.errors import UsageError
 
 PREFIX = "RNND_"
+ALIKE = 0.7  # as `difflib` measures it: RNND_PASSWORD is like none
 SCHEDULE = {"epochs", "rate", "warmup", "floor", "decay", "dropout", "dropconnect", "clip"}
 """Settings that may change when a training is resumed; the others decide what was saved."""
 
@@ -123,12 +125,14 @@ def run(arguments: argparse.Namespace) -> int:
 def given_settings(options: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the settings that were given, by an option or else by the environment.
 
-    Raises `UsageError` for a value that is not of its type or out of its range.
+    Raises `UsageError` for a value that is not of its type or out of its range, and for a variable
+    that is misspelt.
 
     >>> given_settings({"hidden": "64"}, {"RNND_HIDDEN": "32", "RNND_RATE": "0.1"})
     {'hidden': 64, 'rate': 0.1}
     """
     given = {}
+    _look_for_slips(environment)
     for item in fields(TrainingSettings):
         variable = PREFIX + item.name.upper()
         if (text := options.get(item.name)) is not None:
@@ -136,6 +140,16 @@ def given_settings(options: Mapping[str, Any], environment: Mapping[str, str]) -
         elif (text := environment.get(variable)) is not None:
             given[item.name] = _parse(item, variable, text)
     return given
+
+
+def _look_for_slips(environment: Mapping[str, str]) -> None:
+    names = [item.name.upper() for item in fields(TrainingSettings)]
+    for variable in environment:
+        name = variable.removeprefix(PREFIX)
+        if name == variable or name in names:
+            continue
+        if close := get_close_matches(name, names, 1, ALIKE):
+            raise UsageError(f"{variable}: is unknown, did you mean {PREFIX}{close[0]}?")
 
 
 def _parse(item: "Field[Any]", source: str, text: str) -> Any:

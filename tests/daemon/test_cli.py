@@ -1,5 +1,6 @@
 """The command line itself: help, typing errors, and readers of its output that leave."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -110,21 +111,44 @@ def test_a_full_disk_under_standard_output_is_told_in_one_line(typed: str) -> No
     assert done.stderr == said
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+    ids=["ascii", "latin-1", "the C locale"],
+)
 def test_what_the_encoding_of_the_output_cannot_say_is_escaped(
-    tmp_path: Path, encoding: str
+    tmp_path: Path, setting: dict[str, str]
 ) -> None:
     log = tmp_path / "app.log"
     log.write_text("2026-03-01T00:00:00Z INFO café ☕ \N{FULL BLOCK} opened\n" * 9)
 
     done = subprocess.run(
         [*RNND, "templates", str(log)],
-        env={**os.environ, "PYTHONIOENCODING": encoding},
+        env={**os.environ, **setting},
         capture_output=True,
     )
 
     assert done.returncode == 0, done.stderr
     assert b"\\u2615" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "raised", [MemoryError(), OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))]
+)
+def test_too_little_memory_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], raised: Exception
+) -> None:
+    def run(_: object) -> int:
+        raise raised
+
+    monkeypatch.setattr("rnnd.daemon.commands.config.run", run)
+
+    assert leave("config", "init") == 1
+    assert capsys.readouterr().err == "rnnd: there is not enough memory for what was asked\n"
 
 
 @pytest.mark.parametrize("closed", [1, 2])

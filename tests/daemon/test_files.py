@@ -30,6 +30,30 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_link_to_a_file_stays_one(tmp_path: Path) -> None:
+    link, target = tmp_path / "link", tmp_path / "below" / "target"
+    target.parent.mkdir()
+    link.symlink_to(target)
+
+    for data in (b"one", b"two"):
+        write_atomically(link, data)
+
+        assert link.is_symlink()
+        assert target.read_bytes() == data
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    write_atomically(pipe, b"one")
+
+    assert pipe.is_fifo()
+    assert os.read(reader, 10) == b"one"
+    os.close(reader)
+
+
 def test_a_failing_disk_leaves_the_old_file_and_no_rubbish(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

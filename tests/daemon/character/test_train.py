@@ -22,7 +22,8 @@ from rnnd.daemon.character.training_loop import Loop, Plan, fingerprint
 from rnnd.daemon.character.training_report import Silence, Terminal
 from rnnd.daemon.character.training_settings import TrainingSettings, preset
 from rnnd.daemon.cli import main
-from rnnd.errors import RnndError
+from rnnd.daemon.commands.train import given_settings
+from rnnd.errors import RnndError, UsageError
 
 TEXT = "the cat sat on the mat, the rat sat on the cat.\n" * 40
 SMALL = TrainingSettings(hidden=12, batch=4, length=16, epochs=3, processes=1)
@@ -443,6 +444,13 @@ def test_a_mistake_in_the_environment_names_the_variable(
 
     assert status == 2
     assert capsys.readouterr().err == "rnnd: RNND_RATE: 'fast' is not a number\n"
+
+
+def test_a_misspelt_variable_is_told_and_others_are_none_of_our_business() -> None:
+    assert given_settings({}, {"RNND_PASSWORD": "x", "RNND_DATA": "y"}) == {}
+
+    with pytest.raises(UsageError, match="RNND_HIDEN: is unknown, did you mean RNND_HIDDEN"):
+        given_settings({}, {"RNND_HIDEN": "12"})
 
 
 @pytest.mark.parametrize(
