@@ -20,7 +20,7 @@ from rnnd.daemon.simulator.world import PROCESSES, REFRACTORY, Floats, Process, 
 
 def failure_probability(world: World, times: Floats, horizon: float) -> Floats:
     """Return P(a failure begins in (t, t + horizon] | the hidden state at t) for every t."""
-    left = horizon - _waiting(world, times)  # of the horizon, when something new may begin
+    left = horizon - waiting(world, times)  # of the horizon, when something new may begin
     survival = np.ones(len(times))
     for process in PROCESSES:
         age, scale = world.under_way(process.kind, times)
@@ -28,7 +28,7 @@ def failure_probability(world: World, times: Floats, horizon: float) -> Floats:
         survival *= np.where(
             alive,
             1 - _fails(process, np.nan_to_num(age) / scale, horizon / scale),
-            _nothing_new(world, process, times, left),
+            nothing_new(world, process, times, left),
         )
     return 1 - survival
 
@@ -42,7 +42,7 @@ def _fails(process: Process, age: Floats, horizon: Floats) -> Floats:
     return np.asarray(failing / np.maximum(possible, 1e-300))
 
 
-def _nothing_new(world: World, process: Process, times: Floats, left: Floats) -> Floats:
+def nothing_new(world: World, process: Process, times: Floats, left: Floats) -> Floats:
     """Return the chance that no episode begins and fails within what is *left* of the horizon."""
     longest = max(float(left.max(initial=0.0)), 1.0)
     grid = np.linspace(0.0, longest, 241)
@@ -55,11 +55,11 @@ def _nothing_new(world: World, process: Process, times: Floats, left: Floats) ->
     return np.asarray(np.exp(-load * np.interp(np.maximum(left, 0.0), grid, expected)))
 
 
-def _waiting(world: World, times: Floats) -> Floats:
+def waiting(world: World, times: Floats) -> Floats:
     """Return the seconds, from each time, until something new may begin again."""
     if not world.failures:
         return np.zeros(len(times))
     start = np.array([failure.start for failure in world.failures])
     index = np.searchsorted(start, times, side="right") - 1
-    waiting = start[index] + REFRACTORY - times
-    return np.where(index < 0, 0.0, np.maximum(waiting, 0.0))
+    left = start[index] + REFRACTORY - times
+    return np.where(index < 0, 0.0, np.maximum(left, 0.0))

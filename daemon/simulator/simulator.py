@@ -41,14 +41,14 @@ class Simulator:
         self.start = start
         self.days = days
         weekday = datetime.fromtimestamp(start, UTC).weekday()
-        self._world = World(seed, days, weekday, frequency)
+        self.world = World(seed, days, weekday, frequency)
 
     @cached_property
     def failures(self) -> tuple[Failure, ...]:
         """The true failures in order, in epoch seconds; a start is its first critical line."""
         return tuple(
             Failure(self.start + failure.start, self.start + failure.end, failure.kind)
-            for failure in self._world.failures
+            for failure in self.world.failures
         )
 
     @property
@@ -58,7 +58,7 @@ class Simulator:
 
     def stretch(self, hour: int) -> Stretch:
         """Return the log of the given *hour* since the start; any hour can be had alone."""
-        times, messages = hour_of_lines(self._world, hour)
+        times, messages = hour_of_lines(self.world, hour)
         milliseconds = np.floor((self.start + times) * 1000 + 0.5).astype(np.int64)
         stamps = np.datetime_as_string(milliseconds.view("datetime64[ms]")).tolist()
         return Stretch(
@@ -81,7 +81,7 @@ class Simulator:
         """
         first, last = self.start // tick, (self.start + self.days * DAY) // tick
         ends = (np.arange(first, last) + 1) * tick - self.start
-        return failure_probability(self._world, ends, horizon)
+        return failure_probability(self.world, ends, horizon)
 
     @property
     def seconds(self) -> float:
