@@ -22,6 +22,7 @@ Shapes: T times, B streams, I inputs, H hidden units, G gates of H units each.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import ClassVar, TypeAlias
 
 import numpy as np
@@ -65,6 +66,8 @@ class Trace:
     *h* holds the hidden states, of shape (T + 1, B, H), where h[0] is that before the window;
     *state* is the whole state after it, of shape (B, S).
 
+    *stretches* are the times in turns, so few in each that the cache holds what they need.
+
     *gates* is of shape (T + 1, D, B, H), and its row t is filled with the gates; while they are
     still in the cache, with what the gradients are multiplied with on the way back; there with the
     gradients before the non-linearities, which at last are copied, as (B, D, H), into row t + 1,
@@ -77,6 +80,9 @@ class Trace:
         hidden = cell.hidden_size
         self.batch = batch
         self.ahead = max(1, min(times, AHEAD // (batch * hidden)))
+        self.stretches = [
+            slice(start, min(start + self.ahead, times)) for start in range(0, times, self.ahead)
+        ]
         self.x: Array | Indices = np.empty(0, np.intp)
         self.h = aligned((times + 1, batch, hidden), dtype)
         self.state = aligned((batch, cell.state_size), dtype)
@@ -113,12 +119,6 @@ class Trace:
     def outputs(self) -> Array:
         """The hidden states after each time, of shape (T, B, H)."""
         return self.h[1:]
-
-    @property
-    def stretches(self) -> list[slice]:
-        """The times of the window in turns, so few in each that the cache holds what they need."""
-        times, ahead = len(self.d), self.ahead
-        return [slice(start, min(start + ahead, times)) for start in range(0, times, ahead)]
 
     def of_stretch(self, time: int) -> Array:
         """Return the row of *brief* for a *time*, (cell.brief, B, H)."""
@@ -185,7 +185,8 @@ class Cell(ABC):
             trace = self.trace(x.shape[0], x.shape[1], p.vector.dtype)
         trace.x = x
         scale = self._scale(self.sigmoids[0], p.vector.dtype)
-        with np.errstate(over="ignore"):  # exp of a gate shut tight; 1 / (1 + inf) is right
+        # The exp of a gate shut tight overflows, and 1 / (1 + inf) is right. A tanh cannot.
+        with nullcontext() if products.AVX512 else np.errstate(over="ignore"):
             self._forward(p, products.weights(p[self.w_h], scale, trace.batch), state, trace)
         return trace
 
@@ -229,8 +230,13 @@ class Cell(ABC):
         Its arguments are x and the state. One thread at a time: it has a work space.
         """
 
-    def _scale(self, sigmoids: slice, dtype: DTypeLike) -> Array:
-        """Return what each gate's weights are multiplied with: what `sigmoid` wants, or 1."""
+    def _scale(self, sigmoids: slice, dtype: DTypeLike) -> Array | None:
+        """Return what each gate's weights are multiplied with: what `sigmoid` wants, or 1.
+
+        Where there is no sigmoid, they are not multiplied.
+        """
+        if sigmoids == slice(0):
+            return None
         scale: Array = np.ones(self.gates, dtype)
         scale[sigmoids] = 0.5 if products.AVX512 else -1
         return scale
@@ -243,22 +249,28 @@ class Cell(ABC):
         """
         x, batch, hidden = trace.x, trace.batch, self.hidden_size
         stretches = list(zip(trace.stretches, trace.inputs, strict=True))
-        scale = self._scale(self.sigmoids[1], p.vector.dtype)[:, None]
-        b = p[self.b] * scale
+        scale = self._scale(self.sigmoids[1], p.vector.dtype)
+        w_x, b = p[self.w_x], p[self.b]
+        if scale is not None:
+            b = b * scale[:, None]
         if is_indices(x):
             if x.size and not x.astype(np.uintp).max() < self.input_size:
                 raise IndexError(f"symbol {x.max()} where 0 to {self.input_size - 1} was expected")
             x = x.astype(np.intp, copy=False)
             if batch == 1:
                 for times, gates in stretches:
-                    rows = p[self.w_x].take(x[times, 0], axis=0)
-                    np.multiply(rows, scale, out=rows)
+                    rows = w_x.take(x[times, 0], axis=0)
+                    if scale is not None:
+                        rows *= scale[:, None]
                     np.add(rows, b, out=gates[:, :, 0])
                     yield times
                 return
             table = aligned((self.gates, self.input_size, hidden), p.vector.dtype)
-            np.multiply(p[self.w_x].swapaxes(0, 1), scale[:, None], out=table)
-            table += b[:, None]
+            if scale is not None:
+                np.multiply(w_x.swapaxes(0, 1), scale[:, None, None], out=table)
+                table += b[:, None]
+            else:
+                np.add(w_x.swapaxes(0, 1), b[:, None], out=table)
             for times, gates in stretches:
                 if self.gates == 1:
                     table[0].take(x[times], axis=0, out=gates[:, 0], mode="clip")
@@ -267,9 +279,9 @@ class Cell(ABC):
                         table.take(symbols, axis=1, out=out, mode="clip")
                 yield times
             return
-        w_x = matrix(p[self.w_x] * scale)
+        factor = matrix(w_x if scale is None else w_x * scale[:, None])
         for times, gates in stretches:
-            rows = x[times].reshape(-1, self.input_size).dot(w_x)
+            rows = x[times].reshape(-1, self.input_size).dot(factor)
             rows = rows.reshape(-1, batch, self.gates, hidden).swapaxes(1, 2)
             np.add(rows, b[:, None], out=gates)
             yield times

@@ -43,11 +43,10 @@ class Vanilla(Cell):
     passing = True
 
     def forth(self, trace: Trace) -> Views:
-        """Return h before, h after as a product and as it is, and the input's part."""
-        after = products.product(trace.outputs[:, None], self.hidden_size)
+        """Return h before and after, and the input's part."""
         before = products.factor(trace.h)
-        a = [trace.of_stretch(t)[0] for t in range(len(after))]
-        return list(zip(before, after, trace.outputs, a, strict=False))
+        a = [trace.of_stretch(t)[0] for t in range(len(trace.outputs))]
+        return list(zip(before, trace.outputs, a, strict=False))
 
     def back(self, trace: Trace) -> Views:
         """Return tanh', and the gradient before it, as it is and as a factor."""
@@ -57,12 +56,14 @@ class Vanilla(Cell):
 
     def _forward(self, p: Parameters, w_h: Array, state: Array, trace: Trace) -> None:
         multiply, add, tanh = products.multiplication(trace.batch), np.add, np.tanh
+        u = trace.u[0]  # in the cache at each time, which h after is not
+        product = products.product(trace.u, self.hidden_size)
         trace.h[0] = state
         for times in self._stretches(p, trace):
-            for before, product, after, a in trace.forth[times]:
+            for before, after, a in trace.forth[times]:
                 multiply(before, w_h, product)
-                add(after, a, after)
-                tanh(after, after)
+                add(u, a, u)
+                tanh(u, after)
         trace.state[...] = trace.h[-1]
 
     def _backward(self, w_h: Array, trace: Trace, dh: Above) -> None:

@@ -32,9 +32,9 @@ def cross_entropy(logits: Array, targets: Indices) -> float:
     """
     assert logits.flags.c_contiguous
     count, symbols = logits.shape
-    if not (logits.max() < SAFE and logits.min() > -SAFE):
-        logits -= logits.max(axis=1, keepdims=True)
     flat = logits.reshape(-1)
+    if not (np.maximum.reduce(flat) < SAFE and np.minimum.reduce(flat) > -SAFE):
+        logits -= logits.max(axis=1, keepdims=True)
     places = np.arange(0, count * symbols, symbols) + targets
     picked = np.add.reduce(flat.take(places), dtype=np.float64)
     if products.AVX512:  # then NumPy's powers of 2 take less than half the time of those of e
@@ -45,7 +45,7 @@ def cross_entropy(logits: Array, targets: Indices) -> float:
     totals = logits.dot(np.ones(symbols, logits.dtype))
     loss = (np.add.reduce(np.log(totals), dtype=np.float64) - picked) / count
     totals *= count
-    logits /= totals[:, None]
+    logits *= np.reciprocal(totals)[:, None]  # in less time than to divide
     flat[places] -= 1 / count
     return float(loss)
 

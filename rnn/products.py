@@ -71,14 +71,23 @@ def multiplication(batch: int) -> Callable[..., Any]:
     return np.ndarray.dot if batch == 1 else np.matmul
 
 
-def weights(w: Array, scale: Array, batch: int) -> Array:
-    """Return a copy of *w*, (K, G, H), to multiply by; each gate is multiplied by its *scale*."""
+def weights(w: Array, scale: Array | None, batch: int) -> Array:
+    """Return *w*, (K, G, H), to multiply by; each gate is multiplied by its *scale*, if any.
+
+    It may be *w* itself.
+    """
     rows, gates, columns = w.shape
     if batch == 1:
-        return np.multiply(w.reshape(rows, -1), scale.repeat(columns))
+        flat = w.reshape(rows, -1)
+        return flat if scale is None else np.multiply(flat, scale.repeat(columns))
     n = width(batch, rows, columns)
     blocks = w.reshape(rows, gates, -1, n).transpose(1, 2, 0, 3)
-    return np.multiply(blocks, scale[:, None, None, None], out=aligned(blocks.shape, w.dtype))
+    copy = aligned(blocks.shape, w.dtype)
+    if scale is None:
+        copy[...] = blocks
+    else:
+        np.multiply(blocks, scale[:, None, None, None], out=copy)
+    return copy
 
 
 def transposed(w: Array, batch: int) -> Array:
@@ -138,11 +147,13 @@ def sum_up(terms: Array, total: Array) -> Callable[[], object]:
 
 def by_rows(w: Array, count: int) -> Callable[[Array, Array], None]:
     """Return what writes the product of *count* rows, (…, K), with *w*, (K, N), into (…, N)."""
+    if count % 16 or not AVX512:
+        return partial(_flat, w)
     rows, columns = w.shape
     parts = -(-columns // WIDE) if columns % WIDE == 0 or rows * columns > NEAR else 1
     n = -(-columns // parts)
     fits = (b for b in (128, 64, 32, 16) if count % b == 0 and b * rows * n <= SMALL)
-    batch = next(fits, 0) if AVX512 else 0
+    batch = next(fits, 0)
     alike = parts > 1 and columns == parts * n
     blocks: list[Array] = []
     if batch and alike:
@@ -153,10 +164,8 @@ def by_rows(w: Array, count: int) -> Callable[[Array, Array], None]:
 
     def multiply(x: Array, out: Array) -> None:
         assert out.flags.c_contiguous
-        # In two dimensions: of more, NumPy makes many products, wanted only if they are small.
-        x, out = x.reshape(-1, rows), out.reshape(-1, columns)
-        if not batch or len(x) % batch:
-            np.matmul(x, w, out=out)
+        if not batch or x.size % (batch * rows):
+            _flat(w, x, out)
             return
         x, out = x.reshape(-1, batch, rows), out.reshape(-1, batch, columns)
         if alike:
@@ -166,6 +175,15 @@ def by_rows(w: Array, count: int) -> Callable[[Array, Array], None]:
             np.matmul(x, block, out=out[..., start : start + n])
 
     return multiply
+
+
+def _flat(w: Array, x: Array, out: Array) -> None:
+    """Write the product of *x*, (…, K), with *w* into *out*.
+
+    In two dimensions: of more, NumPy makes many products, wanted only if they are small.
+    """
+    assert out.flags.c_contiguous
+    np.matmul(x.reshape(-1, len(w)), w, out=out.reshape(-1, w.shape[1]))
 
 
 class Turned:
