@@ -16,6 +16,7 @@ from rnnd.config.schema import (
     Duration,
     HttpSettings,
     Rate,
+    Rule,
     Settings,
     Share,
     Size,
@@ -213,6 +214,8 @@ def _contradictions(settings: msgspec.Struct) -> Iterator[tuple[str, str]]:
             yield "name", f"{settings.name[:70]!r} is not a name: {NAME_EXPECTED}"
         if not settings.logs:
             yield "logs", "the list is empty, expected paths or globs"
+        if settings.red == Rule() and settings.failures is None:
+            yield "red", "names neither severity nor patterns: nothing would be a failure"
         if settings.session is not None:
             before, _, after = settings.session.partition("*")
             if not before.strip() or after or not settings.session.endswith("*"):

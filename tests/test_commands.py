@@ -219,6 +219,26 @@ def test_check_names_what_the_daemon_would_refuse_later_too(
     assert f"{path}:7:8: http.tls: {tmp_path}/crt" in said
 
 
+def test_check_notes_bad_rows_which_do_not_keep_the_daemon_from_starting(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, rows, path = (tmp_path / name for name in ("web.log", "rows.csv", "rnnd.yaml"))
+    log.touch()
+    rows.write_text("start\nsoon\n5\n" + "later\n" * 20)
+    path.write_text(f"apps: [{{name: web, logs: [{log}], red: {{}}, failures: {rows}}}]\n")
+
+    assert main(["config", "check", str(path)]) == 0
+
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith(f"{path}: note: web: {rows}:2: 'soon' is not a time")
+    assert said[0].endswith("; the row will be left out")
+    assert said[-2:] == [
+        f"{path}: note: web: {rows}: 21 bad rows in all",
+        f"{path}: in order (1 app, 1 pattern of logs)",
+    ]
+    assert len(said) == 12
+
+
 def test_check_notes_what_is_no_mistake_but_may_be_amiss(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -86,7 +86,9 @@ class Account:
         foretold = prediction.onset and outcomes.lead is not None
         if prediction.onset:
             lead = None if outcomes.lead is None else outcomes.lead * self.app.tick
-            lines = tuple(e.line for e in prediction.tick.examples if e.health is Health.RED)
+            examples = prediction.tick.examples
+            worst = max((e.health for e in examples), default=Health.RED)
+            lines = tuple(e.line for e in examples if e.health is worst)
             highest = max(self._red[-self.horizon :], default=0.0)
             self.failures.append(Seen(prediction.time, lead, first, lines, highest))
         if foretold or outcomes.false:

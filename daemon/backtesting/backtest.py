@@ -13,9 +13,11 @@ import numpy as np
 from rnnd.codecs.health import Health
 from rnnd.daemon.prediction.pipeline import AppPipeline, Prediction
 from rnnd.daemon.prediction.scoring import average_precision, calibration_error
+from rnnd.daemon.words import percent
 from rnnd.errors import RnndError
 
 DAY = 86400.0
+MOSTLY = 0.5  # of the time; what is red for longer is hardly a failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,18 @@ class Result:
     alarms: int
     false_alarms: int
     known_days: float  # days with a predicted health, that is, not unknown
+    red_share: float  # of the ticks were red by themselves
     horizons: tuple[HorizonScore, ...]
+
+    @property
+    def caution(self) -> str:
+        """What is odd about the rule of failures, in words; nothing where it will do."""
+        if self.red_share < MOSTLY:
+            return ""
+        return (
+            f"it was so in {percent(self.red_share)} of the time: such failures hardly end, and "
+            "what does not end does not begin. Name what is rarer"
+        )
 
     @property
     def false_alarms_a_day(self) -> float:
@@ -67,7 +80,7 @@ class Evaluation:
         self.pipeline = pipeline
         self._red = [array("d") for _ in pipeline.horizons]
         self._onsets = bytearray()  # 1 for a tick in which a failure began
-        self._known = self._ticks = 0
+        self._known = self._ticks = self._red_ticks = 0
         self._rule_since: float | None = None
         self.lines = self._unparsed = 0
         self._start = self._end = 0.0
@@ -82,6 +95,7 @@ class Evaluation:
             told.append(triple[2])
         self._onsets.append(prediction.onset)
         self._known += prediction.health != Health.UNKNOWN
+        self._red_ticks += prediction.observed is Health.RED
         self.lines += prediction.tick.lines
         self._unparsed += prediction.tick.unparsed
         self._ticks += 1
@@ -118,6 +132,7 @@ class Evaluation:
             alarms=record.alarms,
             false_alarms=record.false,
             known_days=self._known * tick / DAY,
+            red_share=self._red_ticks / self._ticks,
             horizons=tuple(self._score(index) for index in range(len(pipeline.horizons))),
         )
 

@@ -79,6 +79,8 @@ def _verdict(result: Result, account: Account) -> str:
             "what a failure is: <code>--failures CSV</code>, or <code>red:</code> in a "
             "configuration.</p>"
         )
+    if result.caution:
+        rule += f"<p><strong>Beware: {text(result.caution)}.</strong></p>"
     horizon = format_duration(account.app.horizon)
     said = (
         f"<p>An alarm claims a failure within {horizon}. A colour was told for {days:.1f} days, in "
@@ -189,7 +191,7 @@ def _threshold_words(errors: list[Point], ours: list[Point], false_a_day: float)
 def _reasons(reasons: Iterable[Reason], now: float) -> str:
     items = "".join(
         f"<li>{text(reason_words(one))}, {text(since_words(one, now))}"
-        + (f"<br><code>{text(one.line or one.template)}</code>" if one.line or one.template else "")
+        + (f"<br><code>{text(one.line or one.pattern)}</code>" if one.line or one.pattern else "")
         + "</li>"
         for one in reasons
     )

@@ -301,6 +301,8 @@ def print_table(result: Result, incidents: Sequence[float] | None) -> None:
     ]
     if not result.failures:
         rows.append(("nothing to predict", hint(incidents)))
+    if result.caution:
+        rows.append(("beware", result.caution))
     for row in rows:
         table.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 100, highlight=False).print(table)

@@ -25,11 +25,13 @@ from rnnd.daemon.configuration import (
 )
 from rnnd.daemon.files import why, write_atomically
 from rnnd.daemon.plural import counted
-from rnnd.daemon.prediction.incidents import load_incidents
+from rnnd.daemon.prediction.incidents import ignore, load_incidents
 from rnnd.daemon.serving.guard import exposures
 from rnnd.daemon.serving.tls import load_certificate
 from rnnd.daemon.words import plain
 from rnnd.errors import RnndError, UsageError
+
+MOST_ROWS = 10  # of a list of failures that are told of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,7 +97,7 @@ def _check_value(key: str, value: Any) -> None:
     """Raise `RnndError` for a value that the daemon would refuse when it starts."""
     check_meaning(key, value)
     if key == "apps[].failures" and value is not None:
-        load_incidents(value, merge=1.0)
+        load_incidents(value, merge=1.0, on_bad=ignore)
     elif isinstance(value, TlsSettings) and _is_readable(value):
         try:
             load_certificate(value)
@@ -113,6 +115,13 @@ def _notes(settings: Settings) -> Iterator[str]:
         for pattern in app.logs:
             if next(glob.iglob(pattern, recursive=True), None) is None:  # noqa: PTH207
                 yield f"note: {app.name}: {pattern}: no such file now"
+        bad: list[str] = []
+        if app.failures is not None:
+            load_incidents(app.failures, merge=1.0, on_bad=bad.append)
+        for said in bad[:MOST_ROWS]:
+            yield f"note: {app.name}: {said}; the row will be left out"
+        if len(bad) > MOST_ROWS:
+            yield f"note: {app.name}: {app.failures}: {len(bad)} bad rows in all"
     tls = settings.http.tls
     if tls is not None and not _is_readable(tls):
         yield f"note: http.tls: {tls.certificate}, {tls.key}: not for you to read"

@@ -103,7 +103,7 @@ def _reasons(found: list[dict[str, Any]], now: str | None) -> Iterator[str]:
     for one in found:
         reason = read_reason(one)
         yield f"{reason_words(reason)}, {since_words(reason, read_time(now))}"
-        yield from (f"  {plain(text)}" for text in (reason.template, reason.line) if text)
+        yield from (f"  {plain(text)}" for text in (reason.pattern, reason.line) if text)
 
 
 def _alarms(alarms: list[dict[str, Any]]) -> Iterator[str]:

@@ -67,7 +67,7 @@ class IncidentList:
         try:
             incidents = read_incidents(text, self.path, self._zone, self._on_bad)
         except UsageError as error:  # no header yet, or another one
-            self._complain(str(error))
+            self._complain(str(error).removeprefix(f"{self.path}:1: "))
             return None
         self.complaint = None
         return merge_incidents(incidents, self._merge)

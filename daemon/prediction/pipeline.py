@@ -253,8 +253,16 @@ class AppPipeline:
         return health if self.app.orange is None or health is Health.RED else Health.GREEN
 
     def _judged(self, tick: Tick) -> Tick:
-        """Return *tick* with the examples of what the automatic rule holds to be bad."""
-        if self._automatic is None or not tick.examples:
+        """Return *tick* with the examples of what the automatic rule holds to be bad.
+
+        Where incidents decide, a line is orange at worst.
+        """
+        if not tick.examples:
+            return tick
+        if self.incidents:
+            worst = (replace(e, health=min(e.health, Health.ORANGE)) for e in tick.examples)
+            return replace(tick, examples=tuple(worst))
+        if self._automatic is None:
             return tick
         known = (
             replace(e, health=max(e.health, self._automatic.health_of(e.severity, tick.observed)))

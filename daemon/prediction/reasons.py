@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from rnnd.codecs.log import LogCodec
 from rnnd.codecs.parsed import unpack
+from rnnd.codecs.severity import Severity
 from rnnd.codecs.tick import TickPart
 from rnnd.daemon.prediction.disorder import SPANS
 from rnnd.rnn.attribution import shapley
@@ -50,6 +51,11 @@ class Reason:
     value: float | None = None  # a number in the lines; or s for which they are missing
     usual: float | None = None  # its mean; or s between two of them
     since: float | None = None  # s since the epoch; None: for longer than was looked at
+
+    @property
+    def pattern(self) -> str:
+        """The template, where it is one: a severity has no other than its name."""
+        return "" if self.kind == "severity" else self.template
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,25 +115,28 @@ class Reasons:
         self._groups = np.zeros((len(self._causes), len(self._names)), bool)
         for row, cause in enumerate(self._causes):
             self._groups[row, list(cause.features)] = True
-        # Of each template, the newest last: a line, or else the text of its kind.
-        self._lines: dict[int, tuple[bytes, bool]] = {}
+        # Of each template, the newest last: a line, or else the text of its kind; and its severity.
+        self._lines: dict[int, tuple[bytes, bool, int]] = {}
         self._strangest: deque[tuple[float, int]] = deque(maxlen=max(1, round(SPANS[-1] / tick)))
 
     def note(self, parts: list[TickPart], strangest: tuple[float, int]) -> None:
         """Remember a line of each template of a tick, and which was least in order."""
         for part in reversed(parts):
-            templates = part.table.templates[part.kinds].tolist()
-            for kind, template in zip(
-                reversed(part.kinds.tolist()), reversed(templates), strict=True
+            of_each = (part.table.templates[part.kinds], part.table.severities[part.kinds])
+            for kind, template, severity in zip(
+                reversed(part.kinds.tolist()),
+                *(reversed(one.tolist()) for one in of_each),
+                strict=True,
             ):
                 self._lines.pop(template, None)
                 if template < 0:
                     continue
                 text, line = part.table.texts[kind], part.newest.get(kind)
                 if not line and len(text) > LONG:
-                    self._lines[template] = _message(text)[:LONGEST], True
+                    known = _message(text)[:LONGEST], True
                 else:
-                    self._lines[template] = (line[:LONGEST], True) if line else (text, False)
+                    known = (line[:LONGEST], True) if line else (text, False)
+                self._lines[template] = (*known, severity)
         self._strangest.append(strangest)
 
     def find(self, forecaster: Forecaster, codec: LogCodec, number: int) -> tuple[Reason, ...]:
@@ -196,17 +205,20 @@ class Reasons:
             text += f", {field}=<*>" if field else ""
         if kind == "severity":
             text = self._names[cause.features[0]].removeprefix("severity ")
-        line = "" if template is None else self._line(lambda one: one == template, codec)
-        if kind == "order":
+            severity = Severity[text.upper()]
+            line = self._line(lambda _, its: its == severity, codec)
+        elif kind == "order":
             _, out_of_order = max(self._strangest)
-            line = self._line(lambda one: one == out_of_order, codec)
+            line = self._line(lambda one, _: one == out_of_order, codec)
+        else:
+            line = "" if template is None else self._line(lambda one, _: one == template, codec)
         return Reason(kind, factor, text, line, value, usual, since)
 
     def _newest_in(self, bucket: int, codec: LogCodec) -> int | None:
         """Return the template that came last of those that share *bucket*."""
         found: list[int] = []
 
-        def wanted(template: int) -> bool:
+        def wanted(template: int, _: int) -> bool:
             if codec.features.buckets.of[template] == bucket:
                 found.append(template)
             return bool(found)
@@ -214,10 +226,10 @@ class Reasons:
         self._line(wanted, codec)
         return found[0] if found else None
 
-    def _line(self, wanted: Callable[[int], bool], codec: LogCodec) -> str:
-        """Return the newest line whose template is *wanted*, without its timestamp."""
-        for template, (text, is_line) in reversed(self._lines.items()):
-            if wanted(int(codec.templates.joined[template])):
+    def _line(self, wanted: Callable[[int, int], bool], codec: LogCodec) -> str:
+        """Return the newest line of a *wanted* template and severity, without its timestamp."""
+        for template, (text, is_line, severity) in reversed(self._lines.items()):
+            if wanted(int(codec.templates.joined[template]), severity):
                 line = text if is_line else _message(text)[:LONGEST]
                 return line.decode("utf-8", "replace").strip()
         return ""

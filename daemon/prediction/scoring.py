@@ -99,8 +99,11 @@ class BrierScore:
 
     @property
     def skill(self) -> float:
-        """1 − error / error of the base rate; 0 while nothing is known."""
-        return 1 - self.error / self.base_error if self.base_error > 0 else 0.0
+        """1 − error / error of the base rate; 0 until a failure followed a prediction.
+
+        Where none ever came, the base rate falls towards 0 and the ratio says nothing.
+        """
+        return 1 - self.error / self.base_error if self.positives else 0.0
 
     def note(self, onset: bool, probability: float) -> None:
         """Settle the tick whose horizon ends now, then write down this one's *probability*."""

@@ -172,7 +172,7 @@ def _reasons(app: AppStatus) -> str:
 
 
 def _reason(reason: Reason, since: str = "") -> str:
-    line = reason.line or reason.template
+    line = reason.line or reason.pattern
     example = f"<br><code>{text(line)}</code>" if line else ""
     said = ", ".join(filter(None, (reason_words(reason), since)))
     return f"<li>{text(said)}{example}</li>"

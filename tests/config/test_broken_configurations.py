@@ -111,6 +111,7 @@ STRUCTURES = {
     "apps: [{name: web}]\n": "'logs' is missing",
     "apps: [{logs: [/a.log]}]\n": "'name' is missing",
     "apps: [{name: web, logs: []}]\n": "empty",
+    "apps: [{name: web, logs: [/a], red: {}}]\n": "nothing would be a failure",
     "apps: [{name: a, logs: [/a]}, {name: a, logs: [/b]}]\n": "two apps",
     "apps: [{name: a, name: b, logs: [/a]}]\n": "twice",
     "apps: [/a]\napps: [/b]\n": "twice",

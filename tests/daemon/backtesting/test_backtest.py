@@ -55,6 +55,22 @@ def test_the_table_tells_failures_alarms_and_skill(
         assert word in out
 
 
+@pytest.mark.parametrize(("pattern", "told"), [("crashed", False), ("request", True)])
+def test_a_rule_that_holds_nearly_always_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], pattern: str, told: bool
+) -> None:
+    log, config, page = (tmp_path / name for name in ("shop.log", "c.yaml", "page.html"))
+    write_log(log, hours=3)
+    config.write_text(
+        f"apps: [{{name: shop, logs: [{log}], tick: 1m, red: {{patterns: [{pattern}]}}}}]"
+    )
+
+    assert run("--config", config, "--html", page) == 0
+
+    assert ("such failures hardly end" in capsys.readouterr().out.replace("\n", " ")) == told
+    assert ("such failures hardly end" in page.read_text()) == told
+
+
 def test_predictions_hold_a_row_a_tick_and_horizon_whose_probabilities_sum_to_1(
     tmp_path: Path,
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnnd.codecs.health import Health
 from rnnd.config.schema import AppSettings
 from rnnd.daemon.app import BAD_ROW, App
 from rnnd.daemon.prediction.incident_list import IncidentList
@@ -87,6 +88,7 @@ def test_a_file_that_is_no_list_is_told_and_heeded_once_it_is_one(
 
     assert incidents.poll() is None
     assert incidents.complaint
+    assert str(csv) not in incidents.complaint
     csv.write_text(f"start\n{row(60)}")
     assert incidents.poll() == [START + 60]
     assert incidents.complaint is None
@@ -118,6 +120,18 @@ def test_an_incident_that_is_told_in_time_is_a_failure_in_its_tick() -> None:
 
     assert pipeline.take_incidents([START + 5000]) == []
     assert run(pipeline, 3600, 7200) == [5040.0]
+
+
+def test_where_incidents_decide_a_line_is_orange_at_worst() -> None:
+    pipeline = AppPipeline(APP, incidents=[START + 30])
+    pipeline.feed("shop.log", row(0).strip().encode() + b" CRITICAL out of workers\n", 0.0)
+
+    (closed,) = pipeline.finish()
+
+    assert closed.observed is Health.RED
+    assert [(one.health, one.line[-14:]) for one in closed.tick.examples] == [
+        (Health.ORANGE, "out of workers")
+    ]
 
 
 def test_an_incident_that_is_told_late_counts_and_is_told_once() -> None:

@@ -1,5 +1,6 @@
 """Why a failure is probable: causes, lines and times, found through the real pipeline."""
 
+import re
 import tracemalloc
 from datetime import UTC, datetime
 
@@ -34,6 +35,9 @@ def story(hours: float, sign: str) -> bytes:
         lines.append(line(second, f"INFO request {rng.integers(1000)} took {rng.integers(90)} ms"))
         if sign == "retries" and near and rng.random() < 0.8:
             lines.append(line(second, f"INFO retrying order {rng.integers(1000)}"))
+        if sign == "warnings" and near:
+            word = "".join(rng.choice(list("abcdefgh"), 5))
+            lines.append(line(second, f"WARNING {word} is slow"))
         if sign == "heartbeat" and not near:
             lines.append(line(second, "INFO heartbeat of the replica"))
         if sign == "heap":
@@ -72,6 +76,19 @@ def test_the_lines_that_announce_a_failure_are_among_the_first_reasons(
     assert len(named) > 0.8 * len(retries)
     assert all(one.kind == "more" and one.factor > 1.3 for one in named)
     assert all("INFO retrying order" in one.line for one in named)
+
+
+def test_where_a_severity_is_the_reason_a_line_of_it_is_shown_and_no_template() -> None:
+    named = [
+        reason
+        for one in alarms("warnings")
+        for reason in one.reasons
+        if (reason.kind, reason.template) == ("severity", "warning")
+    ]
+
+    assert named
+    assert not any(one.pattern for one in named)
+    assert all(re.fullmatch("WARNING [a-h]{5} is slow|[a-h]{5} is slow", one.line) for one in named)
 
 
 def test_how_many_lines_come_in_all_is_told_after_what_lines_they_are(

@@ -74,6 +74,15 @@ def test_the_brier_score_is_the_one_computed_at_leisure(
     assert brier.positives == sum(outcomes)
 
 
+def test_where_no_failure_ever_came_there_is_no_skill_good_or_bad() -> None:
+    score = BrierScore(6)
+    for _ in range(1000):
+        score.note(False, 0.01)
+
+    assert score.base_rate < 0.001
+    assert score.skill == 0.0
+
+
 def test_knowing_the_future_has_skill_1_and_knowing_nothing_has_about_none() -> None:
     onsets = (np.random.default_rng(0).random(5000) < 0.01).tolist()
     coming = [any(onsets[t + 1 : t + 11]) for t in range(5000)]
