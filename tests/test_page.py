@@ -62,7 +62,7 @@ SAID = {
     "red": "A failure within 10m is 80.0 % probable.",
     "failing": "It is failing now.",
     "failing while warming up": "■ red",
-    "failed": "It failed 2026-03-01 00:00:00, not long ago.",
+    "failed": "It failed 2026-03-01 00:00:00 UTC, not long ago.",
     "far": "Within 1h, farther ahead than the colour looks, 60.0 %.",
     "threshold": "80.0 % probable (red from 25.0 %).",
 }
