@@ -11,7 +11,7 @@ network trajectories", 1990). What makes them fast on a processor core:
 
 - what needs no state is done for several times at once: the input's part of the gates, and their
   derivatives, while the gates are still in the cache; the gradients of all weights come from one
-  product at the end;
+  product at the end or, where that is faster, from one for several times;
 - the weights are laid out once a window for the products of its steps (`rnnd.rnn.products`);
 - each gate is a block of contiguous memory, and all gates of a step come from one call;
 - a trace's arrays, and the views of them that each step needs, are made once and used for every
@@ -107,7 +107,9 @@ class Trace:
         self.dh = self.terms[0] if len(self.terms) == 1 else aligned((batch, hidden), dtype)
         self.sum_up = products.sum_up(self.terms, self.dh)
         self.dc, self.work = aligned((2, batch, hidden), dtype)  # LSTM: the gradient of c
-        self.turned = products.Turned(times * batch, hidden, cell.gates * hidden, dtype)
+        self.turned = products.Turned(
+            times * batch, self.ahead * batch, hidden, cell.gates * hidden, dtype
+        )
         self.inputs = [
             self.brief[: s.stop - s.start] if cell.passing else self.gates[s, -cell.gates :]
             for s in self.stretches
@@ -195,12 +197,13 @@ class Cell(ABC):
 
         What *gradients* held under these names before is overwritten, and so are the trace's gates.
         """
-        self._backward(products.transposed(p[self.w_h], trace.batch), trace, dh)
         w_x, w_h, b = (gradients[name] for name in (self.w_x, self.w_h, self.b))
         columns = self.gates * self.hidden_size
-        trace.turned(
-            trace.h[:-1].reshape(len(trace.rows), -1), trace.rows[:, :columns], matrix(w_h)
-        )
+        before = trace.h[:-1].reshape(len(trace.rows), -1)
+        trace.turned.begin(before, trace.rows[:, :columns])
+        for times in self._backward(products.transposed(p[self.w_h], trace.batch), trace, dh):
+            trace.turned.add(times.start * trace.batch)
+        trace.turned.end(matrix(w_h))
         if is_indices(trace.x):
             sum_rows(trace.x.ravel(), trace.rows, self._last, out=matrix(w_x))
             np.ones(self.input_size, w_x.dtype).dot(matrix(w_x), b.ravel())
@@ -299,8 +302,11 @@ class Cell(ABC):
         """Fill *trace*, stretch by stretch, with states and with what the way back needs."""
 
     @abstractmethod
-    def _backward(self, w_h: Array, trace: Trace, dh: Above) -> None:
-        """Write into *trace*.d the gradients before the non-linearities, last time first."""
+    def _backward(self, w_h: Array, trace: Trace, dh: Above) -> Iterator[slice]:
+        """Write into *trace*.d the gradients before the non-linearities.
+
+        The stretches are given, last one first, as soon as they are written.
+        """
 
     @abstractmethod
     def _step(self, p: Parameters, a: Array, state: Array) -> Array:

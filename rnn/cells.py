@@ -1,5 +1,7 @@
 """The recurrent cells: the vanilla network, GRU and LSTM."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from rnnd.rnn import products, steppers
@@ -66,7 +68,7 @@ class Vanilla(Cell):
                 tanh(u, after)
         trace.state[...] = trace.h[-1]
 
-    def _backward(self, w_h: Array, trace: Trace, dh: Above) -> None:
+    def _backward(self, w_h: Array, trace: Trace, dh: Above) -> Iterator[slice]:
         matmul, add, multiply = products.multiplication(trace.batch), np.add, np.multiply
         product, back = trace.dh_before, trace.dh
         back[...] = 0  # from the step after, and so the whole gradient of h
@@ -79,6 +81,7 @@ class Vanilla(Cell):
                 add(back, above, back)
                 multiply(back, f, d)
                 matmul(loop, w_h, product)  # what reaches the step before
+            yield times
 
     def stepper(self, p: Parameters) -> Step:
         """Return `step` for weights that stay as they are."""
@@ -175,7 +178,7 @@ class GRU(Cell):
         np.multiply(n, r, out=m)  # (1 - z) (1 - n²) r
         np.multiply(m, part, out=r)  # (1 - z) (1 - n²) r m (1 - r)
 
-    def _backward(self, w_h: Array, trace: Trace, dh: Above) -> None:
+    def _backward(self, w_h: Array, trace: Trace, dh: Above) -> Iterator[slice]:
         matmul, sum_up = products.multiplication(trace.batch), trace.sum_up
         add, multiply = np.add, np.multiply
         product, back = trace.dh_before, trace.dh
@@ -191,6 +194,7 @@ class GRU(Cell):
                     copy[...] = d
                 matmul(loop, w_h, product)
                 sum_up()  # what reaches the step before, by way of the gates and past them
+            yield times
 
     def backward(self, p: Parameters, trace: Trace, dh: Above, gradients: Parameters) -> None:
         """Write the gradients of the weights, given *dh*, that of the outputs."""
@@ -301,7 +305,7 @@ class LSTM(Cell):
         i *= ig  # g i (1 - i)
         f *= fc  # c f (1 - f), with c from before
 
-    def _backward(self, w_h: Array, trace: Trace, dh: Above) -> None:
+    def _backward(self, w_h: Array, trace: Trace, dh: Above) -> Iterator[slice]:
         matmul, sum_up = products.multiplication(trace.batch), trace.sum_up
         add, multiply = np.add, np.multiply
         product, back = trace.dh_before, trace.dh
@@ -321,6 +325,7 @@ class LSTM(Cell):
                     copy[...] = d
                 matmul(loop, w_h, product)
                 sum_up()
+            yield times
 
     def stepper(self, p: Parameters) -> Step:
         """Return `step` for weights that stay as they are."""

@@ -37,24 +37,23 @@ class Linear:
         np.add(some, b, out=some)
         return out
 
-    def turned(self, rows: int, dtype: DTypeLike) -> Turned:
-        """Return what multiplies the matrices of `backward`, which have so many *rows*."""
-        return Turned(rows, self.input_size, self.output_size, dtype)
-
-    def backward(
-        self, x: Array, dy: Array, gradients: Parameters, turned: Turned | None = None
-    ) -> None:
+    def backward(self, x: Array, dy: Array, gradients: Parameters) -> None:
         """Write the gradients of the weights, given what came in and the gradient of what went out.
 
         What *gradients* held under these names before is overwritten.
         """
         rows = dy.reshape(-1, self.output_size)
-        x = x.reshape(-1, self.input_size)
-        if turned is None:
-            np.matmul(x.T, rows, out=gradients[self.w])
-        else:
-            turned(x, rows, gradients[self.w])
+        np.matmul(x.reshape(-1, self.input_size).T, rows, out=gradients[self.w])
+        self.bias_backward(dy, gradients)
+
+    def bias_backward(self, dy: Array, gradients: Parameters) -> None:
+        """Write the gradient of the bias, given that of what went out."""
+        rows = dy.reshape(-1, self.output_size)
         np.matmul(np.ones(len(rows), rows.dtype), rows, out=gradients[self.b])
+
+    def turned(self, rows: int, part: int, dtype: DTypeLike) -> Turned:
+        """Return what writes the gradient of w, for so many *rows*, a *part* at a time."""
+        return Turned(rows, part, self.input_size, self.output_size, dtype)
 
     def way_back(self, p: Parameters, count: int) -> Callable[[Array, Array], None]:
         """Return what writes the gradient of what came in, given that of what went out.

@@ -81,7 +81,7 @@ class Network:
     def tape(self, times: int, batch: int, dtype: DTypeLike = np.float32) -> Tape:
         """Return work space for windows of *times* steps of *batch* streams."""
         traces = [cell.trace(times, batch, dtype) for cell in self.cells]
-        turned = self.output.turned(times * batch, dtype)
+        turned = self.output.turned(times * batch, traces[-1].ahead * batch, dtype)
         return Tape(traces, aligned((times, batch, self.shape.output_size), dtype), turned)
 
     def forward(
@@ -127,18 +127,21 @@ class Network:
 
     def backward(self, p: Parameters, tape: Tape, dlogits: Array, gradients: Parameters) -> None:
         """Write the gradients of all weights, given that of the logits, (T, B, K)."""
-        self.output.backward(tape.top, dlogits, gradients, tape.turned)
-        last = len(self.cells) - 1
-        way_back = self.output.way_back(p, tape.dh.size // self.shape.hidden_size)
+        hidden, last = self.shape.hidden_size, len(self.cells) - 1
+        self.output.bias_backward(dlogits, gradients)
+        tape.turned.begin(tape.top.reshape(-1, hidden), dlogits.reshape(-1, dlogits.shape[2]))
+        way_back = self.output.way_back(p, tape.dh.size // hidden)
 
         def dh(times: slice) -> Array:
             some = tape.dh[: times.stop - times.start]
             way_back(dlogits[times], some)
+            tape.turned.add(times.start * dlogits.shape[1])
             if tape.masks:
                 some *= tape.masks[last]
             return some
 
         self.cells[last].backward(p, tape.traces[last], dh, gradients)
+        tape.turned.end(gradients[self.output.w])
         for index in range(last, 0, -1):
             dx = self.cells[index].input_gradient(p, tape.traces[index])
             if tape.masks:

@@ -27,8 +27,8 @@ SMALL = 10**6
 WIDE, NARROW = 64, 32
 """Columns of a block: those that the kernels do at once, and the fewest worth a product."""
 
-PART, PARTS, LARGE = 256, 1 << 19, 1 << 24
-"""Rows of a part of a large product, numbers of all parts' results at most, and what is large."""
+FEW, LARGE = 128, 1 << 24
+"""The fewest rows of a part of a large product, and what is large."""
 
 TALL, BROAD = 128, 256
 """The most columns of which a few are read quickly, of either matrix."""
@@ -189,41 +189,60 @@ def _flat(w: Array, x: Array, out: Array) -> None:
 class Turned:
     """Multiplies a matrix, turned over, with another of as many rows: gradients of weights.
 
-    For matrices of shape (*rows*, *height*) and (*rows*, *width*). Where small products are the
-    faster ones, the rows are cut into parts whose results are added up. If the *width* is not one
-    of the kernels', the *height* is what they do at once, and the result is turned over.
+    The matrices, of shape (*rows*, *height*) and (*rows*, *width*), may be filled after `begin` was
+    given them, a *part* of the rows at a time. Where small products are the faster ones, `add`
+    multiplies a part while the cache holds it, and `end` tells the sum; elsewhere `end` multiplies
+    all. If the *width* is not one of the kernels', the *height* is what they do at once, and the
+    result is turned over.
     """
 
-    def __init__(self, rows: int, height: int, width: int, dtype: DTypeLike) -> None:
-        parts = rows // PART
+    def __init__(self, rows: int, part: int, height: int, width: int, dtype: DTypeLike) -> None:
+        self._part = part
         self._across = width % WIDE != 0
-        small = PART * NARROW * (width if self._across else WIDE) <= SMALL
-        small = small and parts * height * width <= PARTS
+        small = part * NARROW * (width if self._across else WIDE) <= SMALL
         narrow = self._across or (height <= TALL and width <= BROAD)
-        fits = rows == parts * PART and height % NARROW == 0 and narrow
-        self._results: Array | None = None
-        if AVX512 and fits and small and rows * height * width >= LARGE:
+        fits = rows % part == 0 and height % NARROW == 0 and narrow
+        self._by_parts = bool(
+            AVX512 and fits and small and part >= FEW and rows * height * width >= LARGE
+        )
+        if self._by_parts:
             shape = (width, height) if self._across else (height, width)
-            self._results = aligned((parts, *shape), dtype)
-            self._ones = np.ones(parts, dtype)
+            sums = aligned((2, *shape), dtype)
+            self._total, self._more = sums
+            if self._across:
+                self._products = sums.reshape(2, width, -1, NARROW).swapaxes(1, 2)
+            else:
+                blocks = sums.reshape(2, -1, NARROW, width // WIDE, WIDE)
+                self._products = blocks.swapaxes(2, 3)
 
-    def __call__(self, x: Array, d: Array, out: Array) -> None:
-        """Write into *out* the product of *x*, turned over, with *d*."""
-        assert out.flags.c_contiguous
-        results = self._results
-        if results is None:
-            np.matmul(x.T, d, out=out)
-        elif self._across:
-            parts, width, height = results.shape
-            left = d.reshape(parts, PART, width).swapaxes(1, 2)[:, None]
-            right = x.reshape(parts, PART, -1, NARROW).swapaxes(1, 2)
-            product = results.reshape(parts, width, -1, NARROW).swapaxes(1, 2)
-            np.matmul(left, right, out=product)
-            out[...] = self._ones.dot(results.reshape(parts, -1)).reshape(width, height).T
+    def begin(self, x: Array, d: Array) -> None:
+        """Take the matrices: *x*, to be turned over, and *d*."""
+        self._whole = x, d
+        self._some = 0
+        if not self._by_parts:
+            return
+        x = x.reshape(-1, self._part, x.shape[1] // NARROW, NARROW)
+        if self._across:
+            self._left = d.reshape(len(x), self._part, -1).swapaxes(1, 2)[:, None]
+            self._right = x.swapaxes(1, 2)
         else:
-            parts, height, width = results.shape
-            left = x.reshape(parts, PART, -1, NARROW).transpose(0, 2, 3, 1)[:, :, None]
-            right = d.reshape(parts, PART, -1, WIDE).swapaxes(1, 2)[:, None]
-            product = results.reshape(parts, -1, NARROW, width // WIDE, WIDE).swapaxes(2, 3)
-            np.matmul(left, right, out=product)
-            self._ones.dot(results.reshape(parts, -1), out.reshape(-1))
+            self._left = x.transpose(0, 2, 3, 1)[:, :, None]
+            self._right = d.reshape(len(x), self._part, -1, WIDE).swapaxes(1, 2)[:, None]
+
+    def add(self, start: int) -> None:
+        """Multiply the part whose first row is *start*, once it is filled."""
+        if not self._by_parts:
+            return
+        part = start // self._part
+        np.matmul(self._left[part], self._right[part], self._products[self._some])
+        if self._some:
+            np.add(self._total, self._more, self._total)
+        self._some = 1
+
+    def end(self, out: Array) -> None:
+        """Write the product into *out*, once all parts are added."""
+        if self._by_parts:
+            out[...] = self._total.T if self._across else self._total
+        else:
+            x, d = self._whole
+            np.matmul(x.T, d, out=out)
