@@ -1,11 +1,13 @@
 """Files on disk: replaced atomically, and logs opened whatever they are packed with."""
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
 import os
 import sys
+import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -39,6 +41,15 @@ def write_atomically(path: Path, data: bytes) -> None:
     """
     with path.open("wb") if is_special(path) else replacing(resolved(path)) as file:
         file.write(data)
+
+
+def try_to_write(path: Path) -> None:
+    """Raise `OSError` where `write_atomically` would be in vain: long before there is anything."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not is_special(path):
+        with tempfile.TemporaryFile(dir=resolved(path).parent):
+            pass
 
 
 def is_special(path: Path) -> bool:

@@ -1,15 +1,12 @@
 """Model files: a network, its weights, its alphabet, and what training needs to go on."""
 
-import errno
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 from rnnd.codecs.char import CharCodec
-from rnnd.daemon.files import is_special, resolved, why, write_atomically
+from rnnd.daemon.files import try_to_write, why, write_atomically
 from rnnd.errors import CheckpointError, RnndError, UsageError
 from rnnd.rnn.checkpoint import flatten, pack, unflatten, unpack
 from rnnd.rnn.network import Network, NetworkShape
@@ -85,13 +82,9 @@ class Model:
             raise CheckpointError(f"{path}: {error}") from error
 
 
-def try_to_write(path: Path) -> None:
+def check_place(path: Path) -> None:
     """Raise `RnndError` where no model file *path* could be written: before hours of training."""
     try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if not is_special(path):
-            with TemporaryFile(dir=resolved(path).parent):
-                pass
+        try_to_write(path)
     except OSError as error:
         raise RnndError(f"{path}: the model cannot be written: {why(error)}") from error

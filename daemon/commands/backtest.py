@@ -23,7 +23,7 @@ from rnnd.daemon.backtesting.predictions import HEADER, csv_rows, format_time
 from rnnd.daemon.backtesting.replay import FirstStart, Replay
 from rnnd.daemon.backtesting.report import render
 from rnnd.daemon.configuration import configured_app
-from rnnd.daemon.files import why, write_atomically
+from rnnd.daemon.files import try_to_write, why, write_atomically
 from rnnd.daemon.prediction.incidents import load_incidents
 from rnnd.daemon.prediction.pipeline import AppPipeline, Prediction
 from rnnd.errors import ConfigError, RnndError, UsageError
@@ -120,10 +120,14 @@ def run(arguments: argparse.Namespace) -> int:
         replay = Replay(pipeline, app.logs)
     evaluation = Evaluation(pipeline)
     account = Account(app) if arguments.html else None
+    outputs = {name: getattr(arguments, name) for name in ("predictions", "json", "html")}
+    piped = [f"--{name}" for name, path in outputs.items() if path == "-"]
+    if len(piped) > 1:
+        raise UsageError(f"{', '.join(piped)}: only one of them can be standard output")
     for path in (arguments.json, arguments.html):
         if path not in (None, "-"):
             with writing(path):  # rather than after an hour of replaying
-                Path(path).parent.stat()
+                try_to_write(Path(path))
     with ExitStack() as stack:
         progress = stack.enter_context(progress_bar())
         write = stack.enter_context(predictions_file(arguments.predictions))
@@ -138,17 +142,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"rnnd: {path}: left out ({reason})", file=sys.stderr)
     result = evaluation.result()
     if account is not None:
-        page = render(result, account)
-        if arguments.html == "-":
-            print(page, end="")
-            return 0
-        save(arguments.html, page)
-    if arguments.json == "-":
-        print(json.dumps(as_json(result), indent=2))
-        return 0
+        save(arguments.html, render(result, account))
     if arguments.json:
         save(arguments.json, json.dumps(as_json(result), indent=2) + "\n")
-    print_table(result, incidents)
+    if not piped:
+        print_table(result, incidents)
     return 0
 
 
@@ -258,7 +256,10 @@ def writing(path: str) -> Iterator[None]:
 
 
 def save(path: str, text: str) -> None:
-    """Write *text* to the file at *path*."""
+    """Write *text* to the file at *path*, or to standard output (``-``)."""
+    if path == "-":
+        print(text, end="")
+        return
     with writing(path):
         write_atomically(Path(path), text.encode())
 

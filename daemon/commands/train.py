@@ -18,7 +18,7 @@ from rich.console import Console
 
 from rnnd.codecs.char import CharCodec
 from rnnd.config.units import parse_duration
-from rnnd.daemon.character.models import Model, try_to_write
+from rnnd.daemon.character.models import Model, check_place
 from rnnd.daemon.character.texts import read_texts
 from rnnd.daemon.character.training import Training
 from rnnd.daemon.character.training_loop import Loop, Plan, fingerprint
@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         _seconds("--save-every", arguments.save_every) or inf,
         _seconds("--sample-every", arguments.sample_every) or inf,
     )
-    try_to_write(plan.path)
+    check_place(plan.path)
     model = Model.load(arguments.model) if arguments.resume else None
     text = read_texts(arguments.texts)
     codec = CharCodec.of(text)

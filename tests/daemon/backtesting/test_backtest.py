@@ -55,6 +55,53 @@ def test_the_table_tells_failures_alarms_and_skill(
         assert word in out
 
 
+@pytest.mark.parametrize("option", ["--html", "--json"])
+def test_an_output_that_cannot_be_written_is_told_before_the_replay(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+) -> None:
+    def predictions(*_: object) -> None:
+        raise AssertionError("replayed")
+
+    monkeypatch.setattr(Replay, "predictions", predictions)
+
+    assert run(write_log(tmp_path / "shop.log", hours=1), option, tmp_path) == 1
+
+    assert capsys.readouterr().err == f"rnnd: {tmp_path}: cannot be written (is a directory)\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "begins"),
+    [("--html", "<!DOCTYPE html>"), ("--json", "{"), ("--predictions", "time,app,")],
+)
+def test_one_output_may_be_standard_output_beside_files_and_nothing_else_is_there_then(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, begins: str
+) -> None:
+    others = {"--html", "--json", "--predictions"} - {option}
+    files = {other: tmp_path / other for other in others}
+    log = write_log(tmp_path / "shop.log", hours=1)
+
+    assert run(log, option, "-", *(x for pair in files.items() for x in pair)) == 0
+
+    out = capsys.readouterr().out
+    assert out.startswith(begins)
+    assert "median lead time  " not in out
+    assert all(path.stat().st_size for path in files.values())
+
+
+def test_two_outputs_cannot_be_standard_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = write_log(tmp_path / "shop.log", hours=1)
+
+    assert run(log, "--json", "-", "--html", "-") == 2
+
+    said = capsys.readouterr().err
+    assert said == "rnnd: --json, --html: only one of them can be standard output\n"
+
+
 @pytest.mark.parametrize(("pattern", "told"), [("crashed", False), ("request", True)])
 def test_a_rule_that_holds_nearly_always_is_warned_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], pattern: str, told: bool
