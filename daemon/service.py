@@ -67,6 +67,7 @@ class Service:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._next_settings: Settings | None = None
+        self.unsaved: list[str] = []  # apps whose state could not be saved at the end
         self._apps: dict[str, App] = {}
         self._saver = Saver(self._wake)
         now = self._clock.now()
@@ -212,9 +213,11 @@ class Service:
 
     # Saving
 
-    def _save(self, app: App) -> None:
-        """Save *app* before going on."""
-        self._note(self._saver.save(app, self._clock.monotonic()))
+    def _save(self, app: App) -> bool:
+        """Save *app* before going on; return whether that was possible."""
+        saved = self._saver.save(app, self._clock.monotonic())
+        self._note(saved)
+        return saved[-1].error is None
 
     def _note(self, saved: Iterable[Saved]) -> None:
         for one in saved:
@@ -231,5 +234,4 @@ class Service:
             )
 
     def _save_all(self) -> None:
-        for app in self._apps.values():
-            self._save(app)
+        self.unsaved = [name for name, app in self._apps.items() if not self._save(app)]

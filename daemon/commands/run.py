@@ -96,6 +96,12 @@ def run(arguments: argparse.Namespace) -> int:
             service.run()
         finally:
             server.stop()
+    if service.unsaved:
+        log.error(
+            "stopped, and not saved: %s; what was read since the last saving is read again",
+            ", ".join(service.unsaved),
+        )
+        return 1
     log.info("saved and stopped")
     return 0
 

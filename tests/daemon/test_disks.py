@@ -131,6 +131,16 @@ def test_on_a_full_disk_it_goes_on_says_so_and_saves_when_there_is_room(
         assert metric(daemon, "rnnd_lines_total") == 21
 
 
+@pytest.mark.parametrize("disk", ["32k"], indirect=True)
+def test_on_a_full_disk_it_does_not_end_as_if_all_were_saved(disk: Disk, log: Path) -> None:
+    with start(disk, log) as daemon:
+        daemon.wait_for_lines(10)
+
+        assert daemon.stop() == 1
+
+        daemon.said("stopped, and not saved: app; what was read since")
+
+
 def test_on_a_disk_that_turns_read_only_it_goes_on_and_saves_when_it_may(
     disk: Disk, log: Path
 ) -> None:
