@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import DTypeLike
 
-from rnnd.rnn.parameters import Array, Indices, Parameters, glorot
+from rnnd.rnn.parameters import Array, Indices, Parameters, aligned, glorot
 from rnnd.rnn.products import Turned, by_rows
 
 TOGETHER = 32
@@ -33,7 +33,8 @@ class Linear:
         by_rows(p[self.w], out.size // self.output_size)(x, out)
         b, some = p[self.b], out
         if out.size % (TOGETHER * self.output_size) == 0:
-            b, some = np.tile(b, TOGETHER), out.reshape(-1, TOGETHER * self.output_size)
+            b = np.concatenate([b] * TOGETHER)
+            some = out.reshape(-1, TOGETHER * self.output_size)
         np.add(some, b, out=some)
         return out
 
@@ -49,7 +50,7 @@ class Linear:
     def bias_backward(self, dy: Array, gradients: Parameters) -> None:
         """Write the gradient of the bias, given that of what went out."""
         rows = dy.reshape(-1, self.output_size)
-        np.matmul(np.ones(len(rows), rows.dtype), rows, out=gradients[self.b])
+        np.ones(len(rows), rows.dtype).dot(rows, gradients[self.b])
 
     def turned(self, rows: int, part: int, dtype: DTypeLike) -> Turned:
         """Return what writes the gradient of w, for so many *rows*, a *part* at a time."""
@@ -85,11 +86,13 @@ def sum_rows(symbols: Indices, rows: Array, columns: slice, out: Array) -> None:
     small = symbols.astype(np.uint16) if count <= 1 << 16 else symbols  # sorted by its digits
     order = np.argsort(small, kind="stable")
     ends = np.cumsum(np.bincount(symbols, minlength=count)).tolist()
-    ones = np.ones(len(symbols), rows.dtype)
-    totals = np.zeros((count, rows.shape[1]), rows.dtype)
+    ones, gather = np.ones(len(symbols), rows.dtype), rows.take
+    totals = out if rows.shape[1] == out.shape[1] else aligned((count, rows.shape[1]), rows.dtype)
+    totals[...] = 0
     start = 0
     for total, end in zip(totals, ends, strict=True):
         if end > start:
-            ones[: end - start].dot(rows.take(order[start:end], axis=0), total)
+            ones[: end - start].dot(gather(order[start:end], 0), total)
         start = end
-    out[...] = totals[:, columns]
+    if totals is not out:
+        out[...] = totals[:, columns]

@@ -167,10 +167,11 @@ def by_rows(w: Array, count: int) -> Callable[[Array, Array], None]:
         if not batch or x.size % (batch * rows):
             _flat(w, x, out)
             return
-        x, out = x.reshape(-1, batch, rows), out.reshape(-1, batch, columns)
         if alike:
-            np.matmul(x[:, None], blocks[0], out=out.reshape(-1, batch, parts, n).swapaxes(1, 2))
+            product = out.reshape(-1, batch, parts, n).swapaxes(1, 2)
+            np.matmul(x.reshape(-1, 1, batch, rows), blocks[0], product)
             return
+        x, out = x.reshape(-1, batch, rows), out.reshape(-1, batch, columns)
         for start, block in zip(range(0, columns, n), blocks, strict=True):
             np.matmul(x, block, out=out[..., start : start + n])
 
