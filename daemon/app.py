@@ -205,8 +205,10 @@ class App:
             return True
         if self.catching_up:
             self._tell_progress()
-        self.catching_up = False
-        return not self._close_until(self._tick_by_time(now))
+        done = self._close_until(self._tick_by_time(now))
+        if done:
+            self.catching_up = False
+        return not done
 
     def _look_at_incidents(self) -> None:
         """Take over what the list of failures has to say, if there is one."""

@@ -51,6 +51,8 @@ def plain(text: str) -> str:
 def situation(app: AppStatus) -> str:
     """Return one sentence: what is expected of *app*, or why nothing can be said."""
     if app.catching_up:
+        if not app.lag_bytes and app.predicted_at is not None:
+            return f"All is read, and learnt from as far as {clock(app.predicted_at)} UTC."
         read, rotated = app.rotated_files
         history = f"{read} of {counted(rotated, 'rotated file')} read, " if rotated else ""
         return f"Reading what the logs hold: {history}{app.lag_bytes:,} bytes to go."

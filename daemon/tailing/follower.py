@@ -70,7 +70,7 @@ def unpack(descriptor: int, path: str) -> int:
             with PACKED[Path(path).suffix](raw) as unpacked:
                 shutil.copyfileobj(unpacked, content, CHUNK)
         except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
-            raise UnfinishedError(f"{path}: the archive is not whole") from error
+            raise UnfinishedError("the archive is not whole") from error
         content.flush()
         return os.dup(content.fileno())
 

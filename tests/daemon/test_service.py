@@ -23,6 +23,7 @@ from rnnd.daemon.prediction.pipeline import Prediction
 from rnnd.daemon.service import Service
 from rnnd.daemon.serving.metrics import StatusCollector
 from rnnd.daemon.state import StateDirectory, StateFile, decode, encode
+from rnnd.daemon.words import situation
 from rnnd.errors import CheckpointError, RnndError
 from tests.daemon.fake import FakePipeline
 
@@ -131,6 +132,21 @@ def test_silent_ticks_are_closed_as_time_passes(bench: Bench) -> None:
     settle(app, 105 * TICK + 3.1)
 
     assert bench.pipelines["app"].closed == [100, 101, 102, 103, 104]
+
+
+def test_an_app_has_caught_up_once_all_that_was_read_is_predicted_from(bench: Bench) -> None:
+    bench.log.write_bytes(b"0 a\n1000 b\n")
+    app = bench.app()
+
+    assert app.turn(1001 * TICK + 3.1, 0.0)
+    status = app.status()
+    assert status.lag_bytes == 0
+    assert status.catching_up
+    assert "All is read, and learnt from as far as 1970-01-01 01:" in situation(status)
+    settle(app, 1001 * TICK + 3.1)
+
+    assert bench.pipelines["app"].closed[-1] == 1000
+    assert not app.status().catching_up
 
 
 def test_observed_red_is_red_even_while_nothing_can_be_predicted(bench: Bench) -> None:

@@ -212,7 +212,7 @@ def test_a_torn_archive_is_told_and_the_rest_is_read(bench: Bench) -> None:
     bench.read(tailer)
 
     assert bench.numbers[-200:] == list(range(100, 300))
-    assert "the archive is not whole" in tailer.complaints[str(torn)]
+    assert tailer.complaints[str(torn)] == "the archive is not whole"
 
 
 def test_a_log_that_appears_later_has_no_history(bench: Bench) -> None:
