@@ -9,8 +9,9 @@ the replay memory, towards what all others leave unexplained, and only a part of
 "Greedy function approximation", 2001; to go round for ever instead of stopping is backfitting,
 Breiman & Friedman, 1985). So the trees follow what changes, and a turn always costs the same.
 
-What is possible to ask is drawn at random: some features, and of each the values of some rows
-(Geurts, Ernst & Wehenkel, "Extremely randomized trees", 2006). Onsets are rare, so an answer is
+What is possible to ask is drawn at random: some of the features that vary at all, and of each the
+values of some rows and some between its least and its greatest (Geurts, Ernst & Wehenkel,
+"Extremely randomized trees", 2006). Onsets are rare, so an answer is
 the ratio of how many came to how many were expected, both with `DOUBT` added (a Gamma-Poisson
 shrinker: DuMouchel, 1999): without that a single onset would speak for too much. A step counts as 1
 / *horizon*: the steps before one onset are one observation.
@@ -32,7 +33,7 @@ LEVELS = 3
 PART = 0.1  # of what is unexplained that a tree takes upon itself
 DOUBT = 1.0  # onsets that are added to those that came, and to those expected
 FEATURES = 64  # from which the questions of a tree are chosen …
-VALUES = 8  # … at so many values of each
+VALUES = 4  # … at so many values of each that occur, and at so many within its range
 BITS = 1 << np.arange(LEVELS)
 NEVER = 127  # no byte is above it
 
@@ -107,16 +108,25 @@ class Trees:
     ) -> tuple[NDArray[np.int64], Bytes, NDArray[np.bool_]]:
         """Return features and bounds, (Q,), and of which rows the feature is above it, (Q, B).
 
-        Half of the bounds are a value that occurs, the others are just below one: of a feature that
-        is nearly always the same, what is above and what is below that can both be asked for.
+        Only of what varies is anything asked: in most logs that is less than half of the features.
+        Of the values that occur, every other bound is just below one: of a feature that is nearly
+        always the same, what is above and what is below that can both be asked for. What lies far
+        from there is hardly drawn that way, so as many bounds are drawn evenly from the range.
         """
-        count = min(FEATURES, len(self._columns))
-        features = rng.choice(self._columns, count, replace=False)
+        varying = self._columns[(rows != rows[0]).any(axis=0)[self._columns]]
+        if not len(varying):
+            varying = self._columns[:1]
+        features = rng.choice(varying, min(FEATURES, len(varying)), replace=False)
         values = np.ascontiguousarray(rows[:, features].T)  # (C, B)
-        bounds = np.take_along_axis(values, rng.integers(len(rows), size=(count, VALUES)), axis=1)
-        bounds[:, ::2] -= 1
+        size = (len(features), VALUES)
+        occurring = np.take_along_axis(values, rng.integers(len(rows), size=size), axis=1)
+        occurring[:, ::2] -= 1
+        least = values.min(axis=1, keepdims=True).astype(np.int64)
+        greatest = values.max(axis=1, keepdims=True).astype(np.int64)
+        between = rng.integers(least, np.maximum(greatest, least + 1), size, np.int8)
+        bounds = np.concatenate([occurring, between], axis=1)
         above = values[:, None] > bounds[..., None]
-        return np.repeat(features, VALUES), bounds.ravel(), above.reshape(-1, len(rows))
+        return np.repeat(features, 2 * VALUES), bounds.ravel(), above.reshape(-1, len(rows))
 
     def _answer(self, leaf: NDArray[np.int64], came: Floats, expected: Floats) -> Floats:
         """Return what each leaf adds in each bin, (L, K).

@@ -91,6 +91,33 @@ def test_columns_that_are_not_theirs_are_never_asked_about() -> None:
     assert (trees.claim(row) == trees.claim(changed)).all()
 
 
+def test_hundreds_of_features_that_never_vary_do_not_hide_those_that_do() -> None:
+    trees, rng = Trees(np.arange(800), 1, EDGES, HORIZON), np.random.default_rng(0)
+
+    for turn in range(2 * TREES):
+        some, until = examples(512, turn)
+        rows = np.full((512, 800), 7, np.int8)
+        rows[:, 700:706] = some
+        ones = np.ones(512, np.float32)
+        trees.learn(rows, until, np.zeros_like(until), USUAL, ones, 16_000.0, rng)
+
+    sign = np.full(800, 7, np.int8)
+    sign[700:706] = 0, 40, 0, 0, 40, 0
+    assert float(trees.claim(sign)[0, 1]) == pytest.approx(4.0, abs=0.6)
+
+
+def test_where_nothing_varies_they_learn_how_often_onsets_come() -> None:
+    trees, rng = make(), np.random.default_rng(0)
+    rows, until = np.zeros((512, 6), np.int8), np.full((512, 1), HORIZON + 1)
+
+    for _ in range(TREES):
+        trees.learn(
+            rows, until, np.zeros_like(until), USUAL, np.ones(512, np.float32), 16_000.0, rng
+        )
+
+    assert (trees.claim(rows[0]) < -1).all()  # none came, and some were expected
+
+
 def test_what_changes_is_followed_after_one_round() -> None:
     trees, rng = grown(make(), TREES), np.random.default_rng(2)
     sign = np.array([0, 40, 0, 0, 40, 0], np.int8)
