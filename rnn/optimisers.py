@@ -13,6 +13,10 @@ BLOCK = 1 << 16
 """Elements updated at a time: all that one block needs stays in the processor's cache."""
 
 
+NOTHING, EVERY = 1e-30, 64
+"""What is too small to move a weight is forgotten, every so many steps."""
+
+
 class Optimiser(Protocol):
     """Moves weights against their gradient and remembers what it needs for the next time.
 
@@ -106,7 +110,10 @@ class Adam:
         # Remembered are sums, m / (1 - β1) and v / (1 - β2). Those factors and the corrections of
         # the start's bias, which the paper applies to each weight's m and v, are folded into the
         # step's size and into epsilon: two passes over the weights less.
+        # What is remembered of a weight without gradients, such as that of a symbol that does not
+        # come any more, shrinks to numbers with which a processor is twenty times as slow.
         self.steps += 1
+        forget = self.steps % EVERY == 0
         beta1, beta2 = self.betas
         root = sqrt((1 - beta2) / (1 - beta2**self.steps))
         size = rate * (1 - beta1) / (1 - beta1**self.steps) / root
@@ -118,6 +125,9 @@ class Adam:
             block = slice(start, start + step)
             w, g, m, v = weights[block], gradient[block], *self.memory[:, block]
             work = self._work[: len(w)]
+            if forget:
+                for moment in (m, v):
+                    moment[np.abs(moment, out=work) < NOTHING] = 0
             m *= beta1
             m += g
             np.multiply(g, g, out=work)

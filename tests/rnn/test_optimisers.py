@@ -34,6 +34,19 @@ def test_adam_takes_the_steps_of_the_paper() -> None:
     np.testing.assert_allclose(w, expected, rtol=1e-12)
 
 
+def test_adam_forgets_a_gradient_of_long_ago_before_its_rest_is_slow_to_reckon_with() -> None:
+    adam, w = Adam(9, block=4), np.ones(9, np.float32)
+    denormal = 0
+
+    for step in range(1100):  # 0.9 ** 1000 is 1e-46
+        adam.update(w, np.full(9, 1e-3 if step == 0 else 0, np.float32), 0.01)
+        denormal += int(((adam.memory != 0) & (np.abs(adam.memory) < 1.2e-38)).sum())
+
+    assert denormal == 0
+    assert not adam.memory[0].any()
+    assert adam.memory[1].all()  # which shrinks a hundred times as slowly
+
+
 def test_weight_decay_is_apart_from_the_gradient_and_falls_on_matrices_alone() -> None:
     p = Parameters({"w": (2, 2), "b": (2,)}, np.float64)
     p.vector[...] = 1
