@@ -133,10 +133,11 @@ class Reasons:
                     continue
                 text, line = part.table.texts[kind], part.newest.get(kind)
                 if not line and len(text) > LONG:
-                    known = _message(text)[:LONGEST], True
+                    self._lines[template] = _message(text)[:LONGEST], True, severity
+                elif line:
+                    self._lines[template] = line[:LONGEST], True, severity
                 else:
-                    known = (line[:LONGEST], True) if line else (text, False)
-                self._lines[template] = (*known, severity)
+                    self._lines[template] = text, False, severity
         self._strangest.append(strangest)
 
     def find(self, forecaster: Forecaster, codec: LogCodec, number: int) -> tuple[Reason, ...]:

@@ -173,7 +173,7 @@ def _record(apps: Iterable[AppStatus]) -> Iterator[Metric]:
     )
     skill = GaugeMetricFamily(
         "rnnd_brier_skill_ratio",
-        "1 is perfect, 0 no better than the base rate known at the time.",
+        "1 is perfect, 0 no better than the base rate known at the time, or no failure yet.",
         labels=["app", "horizon"],
     )
     for app in apps:
