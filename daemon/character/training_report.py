@@ -33,7 +33,7 @@ def columns(width: int) -> list[ProgressColumn]:
     """Return what the progress line shows on a terminal of so many columns; always the time left.
 
     >>> [len(columns(width)) for width in (120, 80, 40)]
-    [7, 6, 4]
+    [8, 6, 4]
     """
     epoch, left = TextColumn("epoch {task.fields[epoch]:.2f}"), TextColumn("left")
     loss = "loss {task.fields[loss]:.3f} nats"
@@ -46,7 +46,7 @@ def columns(width: int) -> list[ProgressColumn]:
         BarColumn(bar_width=bar),
         TextColumn(both),
         TextColumn(f"{speed} {text}"),
-        *([TimeElapsedColumn()] if width >= WIDE else []),
+        *([TextColumn("after"), TimeElapsedColumn()] if width >= WIDE else []),
         left,
         TimeRemainingColumn(compact=width < WIDE),
     ]
