@@ -3,14 +3,17 @@
 import csv
 from collections.abc import Iterator
 
+MOST_LINES = 500
+"""Of a row. Without a limit, quotes that nothing closes would be followed to the end, each one."""
+
 
 def read_rows(text: str) -> Iterator[tuple[int, list[str] | csv.Error]]:
     """Give the number of the line at which each row of *text* begins, and its fields.
 
     A field in quotes may hold newlines. But a quote may also have been opened by mistake; then it
     goes on to the next quote or to the end, and would swallow all rows between. So where what
-    follows a closing quote is no comma, or none closes it, the row ends with its line: there is an
-    error in the place of its fields, and the next line begins a row.
+    follows a closing quote is no comma, or none closes it within `MOST_LINES`, the row ends with
+    its line: there is an error in the place of its fields, and the next line begins a row.
 
     >>> [(line, type(row).__name__) for line, row in read_rows('1,"a,\\nb"\\n2,"c\\n3,"d"')]
     [(1, 'list'), (3, 'Error'), (4, 'list')]
@@ -20,19 +23,18 @@ def read_rows(text: str) -> Iterator[tuple[int, list[str] | csv.Error]]:
         lines.pop()
     begins = 0  # place of the line at which the next row begins
     while begins < len(lines):
-        skipped = begins
-        reader = csv.reader(_from(lines, begins), strict=True, skipinitialspace=True)
+        reader = csv.reader(_some(lines, begins), strict=True, skipinitialspace=True)
+        row: list[str] | csv.Error
         try:
-            for row in reader:
-                yield begins + 1, row
-                begins = skipped + reader.line_num
+            row, count = next(reader), reader.line_num
         except csv.Error:
-            yield begins + 1, _alone(lines[begins])
-            begins += 1
+            row, count = _alone(lines[begins]), 1
+        yield begins + 1, row
+        begins += count
 
 
-def _from(lines: list[str], place: int) -> Iterator[str]:
-    return (lines[number] for number in range(place, len(lines)))
+def _some(lines: list[str], place: int) -> Iterator[str]:
+    return (lines[number] for number in range(place, min(place + MOST_LINES, len(lines))))
 
 
 def _alone(line: str) -> list[str] | csv.Error:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from rnnd.codecs.zone import parse_zone
 from rnnd.daemon.prediction.incidents import merge_incidents, read_incidents, tick_of_start
+from rnnd.daemon.prediction.rows import MOST_LINES
 from rnnd.errors import UsageError
 
 
@@ -65,6 +66,20 @@ def test_a_quote_that_is_not_closed_costs_its_own_row_and_no_other(closed_by: st
     assert starts == ([1, 3, 4, 5, 6] if "again" in closed_by else [1, 3, 5, 6])
     assert told[0] == "x.csv:4: a quote is opened and not closed"
     assert len(told) == 1 + ("xx" in closed_by)
+
+
+@pytest.mark.parametrize(("lines", "starts"), [(MOST_LINES, [60, 120]), (MOST_LINES + 1, [120])])
+def test_a_row_in_quotes_goes_on_for_many_lines_but_not_to_the_end_of_any_list(
+    lines: int, starts: list[float]
+) -> None:
+    text = 'start,why\n60,"' + "\n" * (lines - 1) + 'the end"\n120,next\n'
+    told: list[str] = []
+
+    incidents = read_incidents(text, "x.csv", on_bad=told.append)
+
+    assert [start for start, _ in incidents] == starts
+    wrong = ["x.csv:2: a quote is opened and not closed"] if lines > MOST_LINES else []
+    assert told[:1] == wrong
 
 
 def test_eight_digits_are_a_date_and_no_seconds_of_1970() -> None:
