@@ -51,7 +51,7 @@ class Result:
     alarms: int
     false_alarms: int
     known_days: float  # days with a predicted health, that is, not unknown
-    red_share: float  # of the ticks were red by themselves
+    red_share: float  # of the ticks under this rule were red by themselves
     horizons: tuple[HorizonScore, ...]
 
     @property
@@ -103,7 +103,7 @@ class Evaluation:
             self._rule_since = prediction.time
             self._red = [array("d") for _ in self._red]
             self._onsets = bytearray()
-            self._known = 0
+            self._known = self._red_ticks = 0
 
     def result(self) -> Result:
         """Return the scores.
@@ -132,7 +132,7 @@ class Evaluation:
             alarms=record.alarms,
             false_alarms=record.false,
             known_days=self._known * tick / DAY,
-            red_share=self._red_ticks / self._ticks,
+            red_share=self._red_ticks / max(1, len(self._onsets)),
             horizons=tuple(self._score(index) for index in range(len(pipeline.horizons))),
         )
 

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnnd.codecs.health import Health
 from rnnd.config.schema import AppSettings
 from rnnd.daemon.backtesting import replay
 from rnnd.daemon.backtesting.backtest import Evaluation
@@ -116,6 +118,25 @@ def test_a_rule_that_holds_nearly_always_is_warned_of(
 
     assert ("such failures hardly end" in capsys.readouterr().out.replace("\n", " ")) == told
     assert ("such failures hardly end" in page.read_text()) == told
+
+
+def test_how_much_of_the_time_was_red_is_told_of_the_rule_that_is_in_force(tmp_path: Path) -> None:
+    app = AppSettings(name="shop", logs=(str(write_log(tmp_path / "shop.log", hours=1)),))
+    pipeline = AppPipeline(app, 0)
+    predictions = list(Replay(pipeline, app.logs).predictions(lambda _: None))
+    half = len(predictions) // 2
+    evaluation = Evaluation(pipeline)
+
+    for number, one in enumerate(predictions):
+        evaluation.note(
+            replace(
+                one,
+                observed=Health.RED if number > half else Health.GREEN,
+                new_rule="another" if number == half else None,
+            )
+        )
+
+    assert evaluation.result().red_share == 1
 
 
 def test_predictions_hold_a_row_a_tick_and_horizon_whose_probabilities_sum_to_1(
