@@ -252,6 +252,8 @@ def writing(path: str) -> Iterator[None]:
     except BrokenPipeError:
         raise  # whoever read our output has left
     except OSError as error:
+        if path == "-":
+            raise  # of standard output all commands tell alike
         raise RnndError(f"{path}: cannot be written ({why(error)})") from error
 
 

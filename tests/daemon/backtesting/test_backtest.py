@@ -3,6 +3,7 @@ import csv
 import gzip
 import json
 import os
+import sys
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -91,6 +92,23 @@ def test_one_output_may_be_standard_output_beside_files_and_nothing_else_is_ther
     assert out.startswith(begins)
     assert "median lead time  " not in out
     assert all(path.stat().st_size for path in files.values())
+
+
+@pytest.mark.parametrize("option", ["--html", "--json", "--predictions"])
+def test_a_full_disk_under_standard_output_is_told_by_its_name(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+) -> None:
+    log = write_log(tmp_path / "shop.log", hours=1)
+
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert run(log, option, "-") == 1
+
+    said = capsys.readouterr().err
+    assert said == "rnnd: standard output: cannot be written (no space left on device)\n"
 
 
 def test_two_outputs_cannot_be_standard_output(
