@@ -47,9 +47,12 @@ def try_to_write(path: Path) -> None:
     """Raise `OSError` where `write_atomically` would be in vain: long before there is anything."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not is_special(path):
-        with tempfile.TemporaryFile(dir=resolved(path).parent):
-            pass
+    if is_special(path):  # not opened to try it: a pipe would wait, or take it for the end
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return
+    with tempfile.TemporaryFile(dir=resolved(path).parent):
+        pass
 
 
 def is_special(path: Path) -> bool:

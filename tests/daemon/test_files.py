@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rnnd.daemon import files
-from rnnd.daemon.files import open_log, write_atomically
+from rnnd.daemon.files import open_log, try_to_write, write_atomically
 from rnnd.errors import RnndError, UsageError
 
 TEXT = b"one\ntwo\nthree without end"
@@ -52,6 +52,18 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     assert pipe.is_fifo()
     assert os.read(reader, 10) == b"one"
     os.close(reader)
+
+
+def test_a_pipe_that_may_not_be_written_to_is_told_beforehand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    try_to_write(pipe)  # which nobody reads yet
+
+    monkeypatch.setattr(os, "access", lambda path, mode: (path, mode) != (pipe, os.W_OK))
+    with pytest.raises(PermissionError):
+        try_to_write(pipe)
 
 
 def test_a_failing_disk_leaves_the_old_file_and_no_rubbish(
