@@ -540,9 +540,8 @@ def test_an_app_that_goes_is_saved_and_goes_on_when_it_comes_back(bench: Bench) 
     assert service.status().apps[0].tally.lines == 1
 
 
-def test_a_reload_leaves_out_an_app_whose_state_cannot_be_used_and_keeps_the_others(
-    bench: Bench,
-) -> None:
+def reload_with_a_foreign_state(bench: Bench) -> Service:
+    """Run a service that is told of an app more, whose state is no state; return it, stopped."""
     bench.log.write_bytes(b"1 a\n")
     place = bench.directory / "state"
     place.mkdir()
@@ -558,6 +557,13 @@ def test_a_reload_leaves_out_an_app_whose_state_cannot_be_used_and_keeps_the_oth
 
     bench.clock.on_wait = turn
     service.run()
+    return service
+
+
+def test_a_reload_leaves_out_an_app_whose_state_cannot_be_used_and_keeps_the_others(
+    bench: Bench,
+) -> None:
+    service = reload_with_a_foreign_state(bench)
 
     assert [app.name for app in service.status().apps] == ["app"]
     assert not service.status().reload_success
@@ -567,7 +573,6 @@ def test_a_reload_leaves_out_an_app_whose_state_cannot_be_used_and_keeps_the_oth
 def test_an_app_that_cannot_be_opened_at_a_reload_is_closed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench.log.write_bytes(b"1 a\n")
     opened, closed = [], []
     load, close = App.load, App.close
 
@@ -581,20 +586,7 @@ def test_an_app_that_cannot_be_opened_at_a_reload_is_closed(
 
     monkeypatch.setattr(App, "load", note_load)
     monkeypatch.setattr(App, "close", note_close)
-    place = bench.directory / "state"
-    place.mkdir()
-    (place / "other.rnnd").write_bytes(b"not a state")
-    other = AppSettings(name="other", logs=(str(bench.directory / "other.log"),))
-    wanted = msgspec.structs.replace(bench.settings, apps=(bench.settings.apps[0], other))
-    service = bench.service()
-    steps = iter([lambda: service.reload(wanted), lambda: None, service.stop])
-
-    def turn() -> None:
-        if not service._wake.is_set():
-            next(steps)()
-
-    bench.clock.on_wait = turn
-    service.run()
+    reload_with_a_foreign_state(bench)
 
     assert [app.settings.name for app in opened] == ["app", "other"]
     assert {id(app) for app in closed} == {id(app) for app in opened}
