@@ -6,6 +6,9 @@ the load, the usual level of every number at every moment. So nobody who has to 
 do better on average. It is the Bayes filter of each process by itself, in steps of `TICK` (the
 forward variable of Rabiner, "A tutorial on hidden Markov models", 1989): an episode has an age and
 a scale and will end in a failure or not, or has recovered and fades; a failure ends all.
+
+How troubles show is written here once more, as likelihoods, of what daemon/simulator/lines.py draws
+at random: the two must agree. Where they do not, what the reader says is badly calibrated.
 """
 
 import re
